@@ -1,0 +1,162 @@
+// Avro in the Confluent wire format: byte 0, schema id (4 bytes, big endian), Avro body.
+// Law: decode(encode(name, v)) equals {name, value: v}.
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import avsc from 'avsc';
+import { type EventName, type EventTypes } from './events.generated.ts';
+import { Failure } from './failure.ts';
+
+export interface AvroSchema {
+  readonly type: 'record';
+  readonly name: string;
+  readonly namespace?: string;
+  readonly fields: readonly { readonly name: string; readonly type: unknown }[];
+}
+
+/** Port to a Confluent-compatible schema registry. Same schema under the same subject gives the same id. */
+export interface SchemaRegistry {
+  register(subject: string, schema: AvroSchema): Promise<number>;
+  schemaOf(id: number): Promise<AvroSchema>;
+}
+
+const FRAME_BYTES = 5;
+
+/** Values are plain objects; unions are unwrapped; timestamp-millis are numbers. */
+export class AvroCodec<T> {
+  readonly schemaId: number;
+  readonly #type: avsc.Type;
+  #buffer = Buffer.allocUnsafe(64 * 1024);
+  #position = 0;
+
+  constructor(schemaId: number, schema: AvroSchema) {
+    this.schemaId = schemaId;
+    this.#type = avsc.Type.forSchema(structuredClone(schema) as avsc.Schema, { wrapUnions: 'never' });
+  }
+
+  /** The framed bytes; they are the caller's for good (cut from a buffer that is never written again). */
+  encode(value: T): Buffer {
+    for (;;) {
+      const start = this.#position;
+      if (start + FRAME_BYTES < this.#buffer.length) {
+        const end = this.#type.encode(value, this.#buffer, start + FRAME_BYTES);
+        if (end >= 0) {
+          this.#buffer[start] = 0;
+          this.#buffer.writeUInt32BE(this.schemaId, start + 1);
+          this.#position = end;
+          return this.#buffer.subarray(start, end);
+        }
+        // avsc returns the negated number of bytes that were missing
+        this.#buffer = Buffer.allocUnsafe(Math.max(64 * 1024, 2 * (FRAME_BYTES - end)));
+      } else {
+        this.#buffer = Buffer.allocUnsafe(64 * 1024);
+      }
+      this.#position = 0;
+    }
+  }
+
+  /** @throws Failure `undecodable_record` when the body does not fit the schema */
+  decode(framed: Buffer): T {
+    try {
+      return this.#type.fromBuffer(framed.subarray(FRAME_BYTES)) as T;
+    } catch (cause) {
+      throw new Failure('undecodable_record', `The body does not fit schema ${this.schemaId}: ${String(cause)}.`, { cause });
+    }
+  }
+
+  /** The path of the first field of `value` that does not fit, or null. */
+  misfit(value: unknown): string | null {
+    let path: string | null = null;
+    this.#type.isValid(value, {
+      errorHook: (fields: string[]) => {
+        path ??= fields.join('.');
+      },
+    });
+    return path;
+  }
+}
+
+/** The schema id of a framed value. @throws Failure `undecodable_record` */
+export function schemaIdOf(value: Buffer): number {
+  if (value.length < FRAME_BYTES || value[0] !== 0) {
+    throw new Failure('undecodable_record', 'The value does not start with the Confluent frame (byte 0, then a 4-byte schema id).', {
+      fix: 'Produce it with a Confluent Avro serializer, or as JSON.',
+    });
+  }
+  return value.readUInt32BE(1);
+}
+
+/** Reads values written with any registered schema; each id is asked for once. */
+export class AvroReader {
+  readonly #registry: SchemaRegistry;
+  readonly #known = new Map<number, { name: string; codec: AvroCodec<unknown> }>();
+
+  constructor(registry: SchemaRegistry) {
+    this.#registry = registry;
+  }
+
+  /** Fetches the schemas of these values, so that `decode` can be synchronous. Unknown ids stay unknown. */
+  async prepare(values: Iterable<Buffer | null>): Promise<void> {
+    for (const value of values) {
+      if (value === null || value.length < FRAME_BYTES || value[0] !== 0) continue;
+      const id = value.readUInt32BE(1);
+      if (this.#known.has(id)) continue;
+      const schema = await this.#registry.schemaOf(id);
+      this.#known.set(id, { name: schema.name, codec: new AvroCodec(id, schema) });
+    }
+  }
+
+  /** @throws Failure `undecodable_record`, also when `prepare` has not seen the schema id */
+  decode(value: Buffer): { readonly name: string; readonly value: unknown } {
+    const id = schemaIdOf(value);
+    const known = this.#known.get(id);
+    if (known === undefined) {
+      throw new Failure('undecodable_record', `Schema ${id} is not in the registry.`, { fix: 'Register the schema, then put the record back.' });
+    }
+    return { name: known.name, value: known.codec.decode(value) };
+  }
+}
+
+/** The platform's own event schemas, by name. */
+export function loadEventSchemas(folder = new URL('./avro/', import.meta.url).pathname): ReadonlyMap<EventName, AvroSchema> {
+  const schemas = new Map<EventName, AvroSchema>();
+  for (const file of readdirSync(folder).sort()) {
+    if (!file.endsWith('.avsc')) continue;
+    const schema = JSON.parse(readFileSync(join(folder, file), 'utf8')) as AvroSchema;
+    schemas.set(schema.name as EventName, schema);
+  }
+  return schemas;
+}
+
+/** Encodes and decodes the platform's own events; subjects are `<topic>-millrace.<Name>` (TopicRecordNameStrategy). */
+export class EventCodec {
+  readonly #registry: SchemaRegistry;
+  readonly #schemas: ReadonlyMap<EventName, AvroSchema>;
+  readonly #writers = new Map<EventName, AvroCodec<unknown>>();
+  readonly reader: AvroReader;
+
+  constructor(registry: SchemaRegistry, schemas: ReadonlyMap<EventName, AvroSchema> = loadEventSchemas()) {
+    this.#registry = registry;
+    this.#schemas = schemas;
+    this.reader = new AvroReader(registry);
+  }
+
+  /** Registers what this process will write; call once before `encode`. */
+  async prepare(topic: string, names: readonly EventName[]): Promise<void> {
+    for (const name of names) {
+      if (this.#writers.has(name)) continue;
+      const schema = this.#schemas.get(name);
+      if (schema === undefined) throw new Failure('internal', `There is no schema ${name}.`);
+      const id = await this.#registry.register(`${topic}-millrace.${name}`, schema);
+      this.#writers.set(name, new AvroCodec(id, schema));
+    }
+  }
+
+  encode<N extends EventName>(name: N, value: EventTypes[N]): Buffer {
+    const codec = this.#writers.get(name);
+    if (codec === undefined) throw new Failure('internal', `${name} was not prepared for writing.`);
+    return codec.encode(value);
+  }
+}
+
+/** A decoded platform event as a tagged union. */
+export type Event = { readonly [N in EventName]: { readonly name: N; readonly value: EventTypes[N] } }[EventName];

@@ -101,6 +101,13 @@ export interface TopicSpec {
   readonly config: Readonly<Record<string, string>>;
 }
 
+export interface PartitionBounds extends TopicPartition {
+  readonly start: number;
+  readonly end: number;
+  /** end offset including transactions that are still open; never less than `end` */
+  readonly highWatermark: number;
+}
+
 export interface LogAdmin {
   /** Creates what is missing; an existing topic is left as it is. */
   ensureTopics(topics: readonly TopicSpec[]): Promise<void>;
@@ -108,8 +115,8 @@ export interface LogAdmin {
   partitionsOf(topics: readonly string[]): Promise<ReadonlyMap<string, number>>;
   listTopics(): Promise<readonly string[]>;
   deleteTopics(topics: readonly string[]): Promise<void>;
-  /** Start, and end as seen read_committed. */
-  offsets(partitions: readonly TopicPartition[]): Promise<readonly (TopicPartition & { start: number; end: number })[]>;
+  /** Start, end as seen read_committed, and the end with open transactions. */
+  offsets(partitions: readonly TopicPartition[]): Promise<readonly PartitionBounds[]>;
   groupOffsets(group: string): Promise<readonly CommittedOffset[]>;
   close(): Promise<void>;
 }

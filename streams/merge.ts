@@ -1,0 +1,103 @@
+// Merging lanes by event time: one instant after the other, each with all that happened at it.
+import { FOREVER_MS, type Input, type Lane, NEVER_MS } from './lane.ts';
+import { type Timers } from './timers.ts';
+
+export interface Instant {
+  /** event time, epoch ms; never goes back */
+  readonly timeMs: number;
+  /** in the order of the lanes, then of offsets: the same in every run */
+  readonly inputs: readonly Input[];
+  /** keys whose timers are due now, sorted */
+  readonly timers: readonly string[];
+}
+
+export class Merge {
+  readonly #lanes: readonly Lane[];
+  readonly #timers: Timers;
+  #nowMs: number;
+
+  /** @param lanes in their fixed order: it decides between inputs of the same instant */
+  constructor(lanes: readonly Lane[], timers: Timers, startMs: number) {
+    this.#lanes = lanes;
+    this.#timers = timers;
+    this.#nowMs = startMs;
+  }
+
+  /** Event time of the last instant. */
+  get nowMs(): number {
+    return this.#nowMs;
+  }
+
+  /** @param boundMs nothing later may be taken yet (FOREVER_MS: no such bound) */
+  next(boundMs: number): Instant | null {
+    const headMs = this.#earliestHeadMs();
+    const timerMs = this.#timers.nextMs() ?? FOREVER_MS;
+    // a record that came late is handled now, at the task's own time
+    const atMs = Math.max(Math.min(headMs, timerMs), this.#nowMs);
+    if (Math.min(headMs, timerMs) >= FOREVER_MS || atMs > boundMs) return null;
+    const timerOnly = timerMs < headMs;
+    if (timerOnly ? this.#timersMayFireMs() < atMs : !this.#lanes.every((lane) => lane.completeTo(atMs))) return null;
+    this.#nowMs = atMs;
+    return { timeMs: atMs, inputs: this.#take(atMs), timers: this.#timers.takeDue(atMs) };
+  }
+
+  #earliestHeadMs(): number {
+    let earliest = FOREVER_MS;
+    for (const lane of this.#lanes) {
+      const head = lane.head;
+      if (head !== undefined && head.eventTimeMs < earliest) earliest = head.eventTimeMs;
+    }
+    return earliest;
+  }
+
+  // Between records a timer may fire once no record before it can still come; live lanes promise nothing but their last mark,
+  // unless a later record stands at the head of a lane.
+  #timersMayFireMs(): number {
+    let queuedMs = NEVER_MS;
+    let quietMs = FOREVER_MS;
+    for (const lane of this.#lanes) {
+      const head = lane.head;
+      if (head === undefined) {
+        if (!lane.live) quietMs = Math.min(quietMs, lane.knownMs());
+        else quietMs = Math.min(quietMs, Math.max(lane.knownMs(), this.#latestHeadMs()));
+      } else queuedMs = Math.max(queuedMs, head.eventTimeMs);
+    }
+    return quietMs === FOREVER_MS ? queuedMs : quietMs;
+  }
+
+  #latestHeadMs(): number {
+    let latest = NEVER_MS;
+    for (const lane of this.#lanes) {
+      const head = lane.head;
+      if (head !== undefined && head.eventTimeMs > latest) latest = head.eventTimeMs;
+    }
+    return latest;
+  }
+
+  #take(atMs: number): Input[] {
+    const inputs: Input[] = [];
+    for (const lane of this.#lanes) {
+      for (let head = lane.head; head !== undefined && head.eventTimeMs <= atMs; head = lane.head) {
+        inputs.push(head);
+        lane.shift();
+      }
+    }
+    return inputs;
+  }
+
+  /** Event time up to which all has been done, as far as the lanes go. */
+  watermarkMs(boundMs: number): number {
+    let watermark = boundMs;
+    for (const lane of this.#lanes) watermark = Math.min(watermark, lane.watermarkMs());
+    const timerMs = this.#timers.nextMs();
+    return timerMs === null ? watermark : Math.min(watermark, timerMs - 1);
+  }
+
+  get live(): boolean {
+    return this.#lanes.every((lane) => lane.live);
+  }
+
+  get queued(): number {
+    return this.#lanes.reduce((sum, lane) => sum + lane.size, 0);
+  }
+}

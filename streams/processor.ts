@@ -1,0 +1,66 @@
+// What a processor is to the engine: a pure step from an instant and its state to outputs, made once per task.
+import { type Failure } from '../schemas/failure.ts';
+import { type Instant } from './merge.ts';
+import { type LogRecord, type NewRecord } from './log.ts';
+import { type StateSerde, type TaskState } from './task-state.ts';
+
+export type Decoded =
+  | { readonly kind: 'input'; readonly lane: number; readonly eventTimeMs: number; readonly value: unknown }
+  /** of no concern to this processor */
+  | { readonly kind: 'skip' }
+  /** goes to the dead letters, whole */
+  | { readonly kind: 'refused'; readonly failure: Failure };
+
+/** Where a task writes and how its progress is told: one mark for each. */
+export interface OutputLane {
+  readonly topic: string;
+  readonly partition: number;
+  readonly lane: number;
+}
+
+/** What the engine gives to a processor. */
+export interface TaskContext<V> {
+  readonly partition: number;
+  readonly state: TaskState<V>;
+  emit(record: NewRecord): void;
+  /** At most one timer per key; null removes it. */
+  setTimer(key: string, timeMs: number | null): void;
+  deadLetter(record: LogRecord, failure: Failure): void;
+}
+
+export interface Processor {
+  /** Synchronous: the schemas of the values have been fetched before. */
+  decode(record: LogRecord): Decoded;
+  step(instant: Instant): void;
+  /** Finishes what `step` left open (a model run); awaited before each commit and now and then between. */
+  flush?(): Promise<void>;
+  /** Nothing later than this event time may be taken yet. */
+  boundMs?(): number;
+  /** After a commit; positions of the inputs that are not part of the group. */
+  committed?(positions: ReadonlyMap<string, number>, timeMs: number): Promise<void>;
+  close?(): Promise<void>;
+}
+
+export interface SubTopology<V = unknown> {
+  readonly name: string;
+  /** Topics of the consumer group, co-partitioned; one task per partition, or one for all with `single`. */
+  readonly topics: readonly string[];
+  /** Lanes in each partition of a topic, 1 unless an internal topic says otherwise. */
+  lanesOf(topic: string): number;
+  /** true: one task with all partitions that this instance has been given */
+  readonly single: boolean;
+  /** Read whole by every instance, outside the group; their positions are the processor's to keep. */
+  readonly globalTopics: readonly string[];
+  readonly store: { readonly name: string; readonly serde: StateSerde<V> } | null;
+  /** The timer that a restored state row needs. */
+  timerOf?(key: string, value: V): number | null;
+  outputLanes(partition: number): readonly OutputLane[];
+  create(context: TaskContext<V>): Promise<{ readonly processor: Processor; readonly globalPositions: ReadonlyMap<string, number> }>;
+}
+
+export interface ApplicationSpec {
+  /** names the consumer group, the transactional ids and the changelogs */
+  readonly id: string;
+  // each sub-topology has a state type of its own
+  readonly subTopologies: readonly SubTopology<never>[];
+}

@@ -1,0 +1,262 @@
+// One task: its lanes, its merge, its state and its processor. Knows nothing of transactions; the application commits it.
+import { type Failure } from '../schemas/failure.ts';
+import { FOREVER_MS, Lane, NEVER_MS } from './lane.ts';
+import { type CommittedOffset, type LogRecord, type NewRecord, type TopicPartition, partitionId } from './log.ts';
+import { Merge } from './merge.ts';
+import { type OutputLane, type Processor, type SubTopology, type TaskContext } from './processor.ts';
+import { type TaskState } from './task-state.ts';
+import { Timers } from './timers.ts';
+import { type WatermarkFollower } from './watermark-follower.ts';
+
+/** An input partition with where to start, from the group's committed offset or the processor's own store. */
+export interface TaskInput extends TopicPartition {
+  readonly offset: number;
+  readonly metadata: string;
+  readonly global: boolean;
+}
+
+/** Kept as metadata beside the committed offset: the task's time, and how far each lane was taken. */
+interface Progress {
+  readonly timeMs: number;
+  readonly lanes: Readonly<Record<string, number>>;
+}
+
+export interface DeadLettered {
+  readonly record: LogRecord;
+  readonly failure: Failure;
+  readonly stage: 'decode' | 'process';
+}
+
+export interface TaskOptions {
+  readonly topology: SubTopology<never>;
+  readonly partition: number;
+  readonly inputs: readonly TaskInput[];
+  readonly live: boolean;
+  readonly follower: WatermarkFollower;
+  readonly state: TaskState<never> | null;
+}
+
+export class Task {
+  readonly name: string;
+  readonly partition: number;
+  readonly inputs: readonly TaskInput[];
+  readonly state: TaskState<never> | null;
+  readonly outputLanes: readonly OutputLane[];
+  readonly #follower: WatermarkFollower;
+  readonly #timers = new Timers();
+  readonly #lanes: Lane[] = [];
+  readonly #lanesOf = new Map<string, Lane[]>();
+  readonly #positions = new Map<string, number>();
+  readonly #processedOf = new Map<Lane, number>();
+  readonly #merge: Merge;
+  #processor: Processor | null = null;
+  #outputs: NewRecord[] = [];
+  #deadLetters: DeadLettered[] = [];
+  #stepped = 0;
+  #moved = false;
+  #toldWatermarkMs = NEVER_MS;
+  #toldLive = false;
+
+  constructor(options: TaskOptions) {
+    const { topology, follower } = options;
+    this.name = topology.single ? topology.name : `${topology.name}-${options.partition}`;
+    this.partition = options.partition;
+    this.inputs = options.inputs;
+    this.state = options.state;
+    this.outputLanes = topology.outputLanes(options.partition);
+    this.#follower = follower;
+    let startMs = FOREVER_MS;
+    for (const input of options.inputs) {
+      const progress = readProgress(input.metadata);
+      if (!input.global) startMs = Math.min(startMs, progress.timeMs);
+      const lanes: Lane[] = [];
+      for (let number = 0; number < topology.lanesOf(input.topic); number += 1) {
+        const lane = new Lane(input.topic, input.partition, number, options.live, progress.lanes[String(number)] ?? -1);
+        lane.moveTo(input.offset);
+        lanes.push(lane);
+        follower.follow(lane);
+      }
+      this.#lanes.push(...lanes);
+      this.#lanesOf.set(partitionId(input), lanes);
+      this.#positions.set(partitionId(input), input.offset);
+    }
+    this.#merge = new Merge(this.#lanes, this.#timers, startMs === FOREVER_MS ? NEVER_MS : startMs);
+  }
+
+  /** @throws whatever the processor's making throws */
+  async start(topology: SubTopology<never>): Promise<ReadonlyMap<string, number>> {
+    const context: TaskContext<never> = {
+      partition: this.partition,
+      state: this.state as TaskState<never>,
+      emit: (record) => this.#outputs.push(record),
+      setTimer: (key, timeMs) => this.#timers.set(key, timeMs),
+      deadLetter: (record, failure) => this.#deadLetters.push({ record, failure, stage: 'process' }),
+    };
+    if (this.state !== null && topology.timerOf !== undefined) {
+      for (const [key, value] of this.state.entries()) this.#timers.set(key, topology.timerOf(key, value));
+    }
+    const { processor, globalPositions } = await topology.create(context);
+    this.#processor = processor;
+    return globalPositions;
+  }
+
+  get #running(): Processor {
+    if (this.#processor === null) throw new Error(`task ${this.name} was not started`);
+    return this.#processor;
+  }
+
+  startGlobal(at: TopicPartition, offset: number): void {
+    this.#positions.set(partitionId(at), offset);
+    for (const lane of this.#lanesOf.get(partitionId(at)) ?? []) lane.moveTo(offset);
+  }
+
+  reads(at: TopicPartition): boolean {
+    return this.#lanesOf.has(partitionId(at));
+  }
+
+  take(at: TopicPartition, records: readonly LogRecord[], nextOffset: number): void {
+    const lanes = this.#lanesOf.get(partitionId(at));
+    if (lanes === undefined) return;
+    for (const record of records) {
+      const decoded = this.#running.decode(record);
+      if (decoded.kind === 'input') lanes[decoded.lane]?.push({ record, lane: decoded.lane, eventTimeMs: decoded.eventTimeMs, value: decoded.value });
+      else if (decoded.kind === 'refused') this.#deadLetters.push({ record, failure: decoded.failure, stage: 'decode' });
+    }
+    this.#positions.set(partitionId(at), nextOffset);
+    for (const lane of lanes) lane.moveTo(nextOffset);
+    this.#moved = true;
+  }
+
+  /** Queued records of one input partition. */
+  queued(at: TopicPartition): number {
+    return (this.#lanesOf.get(partitionId(at)) ?? []).reduce((sum, lane) => sum + lane.size, 0);
+  }
+
+  get outputCount(): number {
+    return this.#outputs.length;
+  }
+
+  get steppedCount(): number {
+    return this.#stepped;
+  }
+
+  get timeMs(): number {
+    return this.#merge.nowMs;
+  }
+
+  /** A live lane without news lets timers fire up to this time. */
+  idleTo(timeMs: number): void {
+    for (const lane of this.#lanes) {
+      if (lane.live && lane.size === 0) lane.mark({ eventTimeMs: timeMs, offset: 0, live: true });
+    }
+  }
+
+  /** Handles instants until `isOver` or until nothing is ready. Gives whether more is ready. */
+  process(isOver: () => boolean): boolean {
+    const processor = this.#running;
+    const boundMs = processor.boundMs?.() ?? FOREVER_MS;
+    for (let count = 0; ; count += 1) {
+      if ((count & 63) === 63 && isOver()) return true;
+      const instant = this.#merge.next(boundMs);
+      if (instant === null) return false;
+      for (const input of instant.inputs) this.#noteProcessed(input.record, input.lane);
+      processor.step(instant);
+      this.#stepped += instant.inputs.length;
+      this.#moved = true;
+    }
+  }
+
+  #noteProcessed(record: LogRecord, laneNumber: number): void {
+    const lane = this.#lanesOf.get(partitionId(record))?.[laneNumber];
+    if (lane !== undefined) this.#processedOf.set(lane, record.offset);
+  }
+
+  async flush(): Promise<void> {
+    await this.#running.flush?.();
+  }
+
+  /** Outputs since the last call. Call `flush` before. */
+  drain(): { readonly outputs: NewRecord[]; readonly deadLetters: DeadLettered[] } {
+    const drained = { outputs: this.#outputs, deadLetters: this.#deadLetters };
+    this.#outputs = [];
+    this.#deadLetters = [];
+    return drained;
+  }
+
+  /** Whether there is something to commit. */
+  get dirty(): boolean {
+    return this.#moved || this.#outputs.length > 0 || this.#deadLetters.length > 0 || this.#pendingWatermark() !== null;
+  }
+
+  /** The watermark to publish, or null when it was told already. */
+  #pendingWatermark(): { eventTimeMs: number; live: boolean } | null {
+    if (this.outputLanes.length === 0) return null;
+    const live = this.#merge.live;
+    const watermarkMs = this.#merge.watermarkMs(this.#running.boundMs?.() ?? FOREVER_MS);
+    const eventTimeMs = live || watermarkMs >= FOREVER_MS ? this.#merge.nowMs : watermarkMs;
+    if (eventTimeMs <= this.#toldWatermarkMs && live === this.#toldLive) return null;
+    return { eventTimeMs: Math.max(eventTimeMs, this.#toldWatermarkMs), live };
+  }
+
+  takeWatermark(): { eventTimeMs: number; live: boolean } | null {
+    const pending = this.#pendingWatermark();
+    if (pending !== null) {
+      this.#toldWatermarkMs = pending.eventTimeMs;
+      this.#toldLive = pending.live;
+    }
+    return pending;
+  }
+
+  /** Offsets for the group: the first record of each partition that a restart must read again. */
+  offsets(): CommittedOffset[] {
+    const offsets: CommittedOffset[] = [];
+    for (const input of this.inputs) {
+      if (input.global) continue;
+      const lanes = this.#lanesOf.get(partitionId(input)) ?? [];
+      let offset = this.#positions.get(partitionId(input)) ?? input.offset;
+      for (const lane of lanes) if (lane.head !== undefined) offset = Math.min(offset, lane.head.record.offset);
+      offsets.push({ topic: input.topic, partition: input.partition, offset, metadata: this.#progressOf(lanes, offset) });
+    }
+    this.#moved = false;
+    return offsets;
+  }
+
+  #progressOf(lanes: readonly Lane[], offset: number): string {
+    const processed: Record<string, number> = {};
+    for (const lane of lanes) {
+      const last = this.#processedOf.get(lane) ?? lane.processedOffset;
+      if (last >= offset) processed[String(lane.lane)] = last;
+    }
+    const progress: Progress = { timeMs: this.#merge.nowMs, lanes: processed };
+    return JSON.stringify(progress);
+  }
+
+  async committed(): Promise<void> {
+    await this.#running.committed?.(this.#globalPositions(), this.#merge.nowMs);
+  }
+
+  // A global input is read again from the first record that was not taken yet.
+  #globalPositions(): Map<string, number> {
+    const positions = new Map<string, number>();
+    for (const input of this.inputs) {
+      if (!input.global) continue;
+      let offset = this.#positions.get(partitionId(input)) ?? 0;
+      for (const lane of this.#lanesOf.get(partitionId(input)) ?? []) {
+        if (lane.head !== undefined) offset = Math.min(offset, lane.head.record.offset);
+      }
+      positions.set(partitionId(input), offset);
+    }
+    return positions;
+  }
+
+  async close(): Promise<void> {
+    for (const lane of this.#lanes) this.#follower.unfollow(lane);
+    await this.#processor?.close?.();
+    await this.state?.close();
+  }
+}
+
+function readProgress(metadata: string): Progress {
+  if (metadata === '') return { timeMs: NEVER_MS, lanes: {} };
+  return JSON.parse(metadata) as Progress;
+}

@@ -1,0 +1,78 @@
+// Event-time timers of one task: at most one per key; a binary heap with lazily dropped entries.
+
+interface Entry {
+  readonly timeMs: number;
+  readonly key: string;
+}
+
+export class Timers {
+  readonly #due = new Map<string, number>();
+  readonly #heap: Entry[] = [];
+
+  /** Replaces the key's timer; null removes it. */
+  set(key: string, timeMs: number | null): void {
+    if (timeMs === null) {
+      this.#due.delete(key);
+      return;
+    }
+    if (this.#due.get(key) === timeMs) return;
+    this.#due.set(key, timeMs);
+    this.#push({ timeMs, key });
+  }
+
+  nextMs(): number | null {
+    this.#dropStale();
+    return this.#heap[0]?.timeMs ?? null;
+  }
+
+  /** Takes the keys with timers at or before `timeMs`, sorted by key. */
+  takeDue(timeMs: number): readonly string[] {
+    const keys: string[] = [];
+    for (;;) {
+      this.#dropStale();
+      const top = this.#heap[0];
+      if (top === undefined || top.timeMs > timeMs) break;
+      this.#pop();
+      this.#due.delete(top.key);
+      keys.push(top.key);
+    }
+    return keys.length > 1 ? keys.sort() : keys;
+  }
+
+  #dropStale(): void {
+    for (let top = this.#heap[0]; top !== undefined && this.#due.get(top.key) !== top.timeMs; top = this.#heap[0]) this.#pop();
+  }
+
+  #push(entry: Entry): void {
+    const heap = this.#heap;
+    let at = heap.length;
+    heap.push(entry);
+    while (at > 0) {
+      const parentAt = (at - 1) >> 1;
+      const parent = heap[parentAt];
+      if (parent === undefined || parent.timeMs <= entry.timeMs) break;
+      heap[at] = parent;
+      at = parentAt;
+    }
+    heap[at] = entry;
+  }
+
+  #pop(): void {
+    const heap = this.#heap;
+    const last = heap.pop();
+    if (last === undefined || heap.length === 0) return;
+    let at = 0;
+    for (;;) {
+      const leftAt = 2 * at + 1;
+      const left = heap[leftAt];
+      if (left === undefined) break;
+      const right = heap[leftAt + 1];
+      const childAt = right !== undefined && right.timeMs < left.timeMs ? leftAt + 1 : leftAt;
+      const child = childAt === leftAt ? left : (right ?? left);
+      if (child.timeMs >= last.timeMs) break;
+      heap[at] = child;
+      at = childAt;
+    }
+    heap[at] = last;
+  }
+}

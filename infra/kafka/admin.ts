@@ -1,0 +1,137 @@
+// Topics, offsets and groups.
+import { createTopicsV7, deleteTopicsV6, listOffsetsV9, metadataV12 } from '@platformatic/kafka';
+import { Failure } from '../../schemas/failure.ts';
+import { type CommittedOffset, type LogAdmin, type PartitionBounds, type TopicPartition, type TopicSpec, partitionId } from '../../streams/log.ts';
+import { type Cluster } from './cluster.ts';
+import { fetchOffsets } from './membership.ts';
+import { CODE, codeOf } from './protocol-error.ts';
+
+const EARLIEST = -2n;
+const LATEST = -1n;
+const READ_UNCOMMITTED = 0;
+const READ_COMMITTED = 1;
+const BROKER_DEFAULT_REPLICATION = -1;
+const TIMEOUT_MS = 20_000;
+const STEP_MS = 50;
+
+export class KafkaAdmin implements LogAdmin {
+  readonly #cluster: Cluster;
+
+  constructor(cluster: Cluster) {
+    this.#cluster = cluster;
+  }
+
+  async ensureTopics(topics: readonly TopicSpec[]): Promise<void> {
+    const existing = new Set(await this.listTopics());
+    const missing = topics.filter(({ name }) => !existing.has(name));
+    for (const topic of missing) await this.#create(topic);
+    await this.#cluster.retrying('Waiting for the new topics', async () => {
+      await this.#cluster.refresh(missing.map(({ name }) => name));
+      for (const { name } of missing) {
+        const leaders = this.#cluster.knownTopic(name)?.leaders;
+        if (leaders === undefined || leaders.some((leader) => leader < 0)) throw new Failure('unreachable', `${name} has no leaders yet.`);
+      }
+    });
+  }
+
+  async #create({ name, partitions, config }: TopicSpec): Promise<void> {
+    const configs = Object.entries(config).map(([key, value]) => ({ name: key, value }));
+    await this.#cluster.retrying(`Creating the topic ${name}`, async () => {
+      try {
+        await createTopicsV7.api.async(
+          await this.#cluster.anyConnection(),
+          [{ name, numPartitions: partitions, replicationFactor: BROKER_DEFAULT_REPLICATION, assignments: [], configs }],
+          TIMEOUT_MS,
+          false,
+        );
+      } catch (error) {
+        // another process was quicker
+        if (codeOf(error) !== CODE.topicAlreadyExists) throw error;
+      }
+    });
+  }
+
+  async partitionsOf(topics: readonly string[]): Promise<ReadonlyMap<string, number>> {
+    if (topics.length > 0) await this.#cluster.retrying('Asking for topics', () => this.#cluster.refresh(topics));
+    const counts = new Map<string, number>();
+    for (const topic of topics) {
+      const known = this.#cluster.knownTopic(topic);
+      if (known !== undefined) counts.set(topic, known.leaders.length);
+    }
+    return counts;
+  }
+
+  listTopics(): Promise<readonly string[]> {
+    return this.#cluster.retrying('Listing topics', async () => {
+      const answer = await metadataV12.api.async(await this.#cluster.anyConnection(), null, false, false);
+      return answer.topics.filter(({ isInternal }) => !isInternal).map(({ name }) => name ?? '');
+    });
+  }
+
+  async deleteTopics(topics: readonly string[]): Promise<void> {
+    const existing = new Set(await this.listTopics());
+    const present = topics.filter((name) => existing.has(name));
+    if (present.length === 0) return;
+    await this.#cluster.retrying('Deleting topics', async () =>
+      deleteTopicsV6.api.async(
+        await this.#cluster.anyConnection(),
+        present.map((name) => ({ name, topicId: null })),
+        TIMEOUT_MS,
+      ),
+    );
+    for (const name of present) this.#cluster.forget(name);
+    for (let left = present; left.length > 0; ) {
+      const still = new Set(await this.listTopics());
+      left = present.filter((name) => still.has(name));
+      if (left.length > 0) await this.#cluster.options.clock.sleep(STEP_MS);
+    }
+  }
+
+  async offsets(partitions: readonly TopicPartition[]): Promise<readonly PartitionBounds[]> {
+    const [starts, ends, marks] = await Promise.all([
+      this.#listOffsets(partitions, EARLIEST, READ_COMMITTED),
+      this.#listOffsets(partitions, LATEST, READ_COMMITTED),
+      this.#listOffsets(partitions, LATEST, READ_UNCOMMITTED),
+    ]);
+    return partitions.map(({ topic, partition }) => {
+      const id = partitionId({ topic, partition });
+      return { topic, partition, start: starts.get(id) ?? 0, end: ends.get(id) ?? 0, highWatermark: marks.get(id) ?? 0 };
+    });
+  }
+
+  async #listOffsets(partitions: readonly TopicPartition[], timestamp: bigint, isolation: number): Promise<Map<string, number>> {
+    return this.#cluster.retrying(
+      'Asking for offsets',
+      async () => {
+        const found = new Map<string, number>();
+        const byLeader = new Map<number, TopicPartition[]>();
+        for (const partition of partitions) {
+          const leader = (await this.#cluster.topic(partition.topic)).leaders[partition.partition] ?? -1;
+          byLeader.set(leader, [...(byLeader.get(leader) ?? []), partition]);
+        }
+        for (const [leader, parts] of byLeader) {
+          const topics = [...Map.groupBy(parts, ({ topic }) => topic)].map(([name, list]) => ({
+            name,
+            partitions: list.map(({ partition }) => ({ partitionIndex: partition, currentLeaderEpoch: -1, timestamp })),
+          }));
+          const answer = await listOffsetsV9.api.async(await this.#cluster.connection(leader), -1, isolation, topics);
+          for (const topic of answer.topics) {
+            for (const { partitionIndex, offset } of topic.partitions) found.set(partitionId({ topic: topic.name, partition: partitionIndex }), Number(offset));
+          }
+        }
+        return found;
+      },
+      () => {
+        for (const { topic } of partitions) this.#cluster.forget(topic);
+      },
+    );
+  }
+
+  groupOffsets(group: string): Promise<readonly CommittedOffset[]> {
+    return fetchOffsets(this.#cluster, group, null);
+  }
+
+  async close(): Promise<void> {
+    // connections belong to the log
+  }
+}

@@ -297,7 +297,7 @@ export class Application {
   }
 
   async #makeSingle(topology: SubTopology<never>, held: readonly TopicPartition[]): Promise<void> {
-    const existing = this.#tasks.get(topology.name);
+    const existing = [...this.#tasks.values()].find((task) => task.topologyName === topology.name);
     if (existing !== undefined) {
       if (held.every((partition) => existing.reads(partition))) return;
       await this.#commit();

@@ -21,6 +21,8 @@ export interface OutputLane {
 /** What the engine gives to a processor. */
 export interface TaskContext<V> {
   readonly partition: number;
+  /** event time at which this task goes on; NEVER_MS for a new one */
+  readonly startMs: number;
   readonly state: TaskState<V>;
   emit(record: NewRecord): void;
   /** At most one timer per key; null removes it. */
@@ -54,7 +56,8 @@ export interface SubTopology<V = unknown> {
   readonly store: { readonly name: string; readonly serde: StateSerde<V> } | null;
   /** The timer that a restored state row needs. */
   timerOf?(key: string, value: V): number | null;
-  outputLanes(partition: number): readonly OutputLane[];
+  /** @param partitions the task's own: one, or all that a `single` task holds */
+  outputLanes(partitions: readonly number[]): readonly OutputLane[];
   create(context: TaskContext<V>): Promise<{ readonly processor: Processor; readonly globalPositions: ReadonlyMap<string, number> }>;
 }
 

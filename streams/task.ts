@@ -38,6 +38,7 @@ export interface TaskOptions {
 
 export class Task {
   readonly name: string;
+  readonly topologyName: string;
   readonly partition: number;
   readonly inputs: readonly TaskInput[];
   readonly state: TaskState<never> | null;
@@ -59,11 +60,13 @@ export class Task {
 
   constructor(options: TaskOptions) {
     const { topology, follower } = options;
-    this.name = topology.single ? topology.name : `${topology.name}-${options.partition}`;
+    const partitions = topology.single ? [...new Set(options.inputs.filter((input) => !input.global).map((input) => input.partition))] : [options.partition];
+    this.topologyName = topology.name;
+    this.name = `${topology.name}-${partitions.join('+')}`;
     this.partition = options.partition;
     this.inputs = options.inputs;
     this.state = options.state;
-    this.outputLanes = topology.outputLanes(options.partition);
+    this.outputLanes = topology.outputLanes(partitions);
     this.#follower = follower;
     let startMs = FOREVER_MS;
     for (const input of options.inputs) {
@@ -87,6 +90,7 @@ export class Task {
   async start(topology: SubTopology<never>): Promise<ReadonlyMap<string, number>> {
     const context: TaskContext<never> = {
       partition: this.partition,
+      startMs: this.#merge.nowMs,
       state: this.state as TaskState<never>,
       emit: (record) => this.#outputs.push(record),
       setTimer: (key, timeMs) => this.#timers.set(key, timeMs),

@@ -55,7 +55,7 @@ function routeTopology(options: ViewApplicationOptions): SubTopology {
     single: false,
     globalTopics: [],
     store: null,
-    outputLanes: (partition) => Array.from({ length: options.viewPartitions }, (_, number) => ({ topic: target, partition: number, lane: partition })),
+    outputLanes: ([own = 0]) => Array.from({ length: options.viewPartitions }, (_, number) => ({ topic: target, partition: number, lane: own })),
     create: async (context) => ({ processor: routeProcessor(options, context, target), globalPositions: new Map() }),
   };
 }
@@ -90,7 +90,7 @@ function windowTopology(options: ViewApplicationOptions): SubTopology<EntityStat
     globalTopics: [],
     store: { name: 'windows', serde: { encode: (state) => encodeState(compiled, state), decode: (bytes) => decodeState(compiled, bytes) } },
     timerOf: (_key, state) => (view.expiry === 'emit' ? nextExpiryMs(compiled, state) : null),
-    outputLanes: (partition) => [{ topic: names.features(view.name), partition, lane: 0 }],
+    outputLanes: ([own = 0]) => [{ topic: names.features(view.name), partition: own, lane: 0 }],
     create: async (context) => ({ processor: new WindowProcessor(options, compiled, context), globalPositions: new Map() }),
   };
 }

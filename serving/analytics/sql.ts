@@ -1,0 +1,19 @@
+// The port to SQL, spoken by the embedded ClickHouse and by a server alike.
+
+export interface Sql {
+  /** @param parameters for `{name:Type}` places */
+  query<T>(statement: string, parameters?: Readonly<Record<string, string | number | readonly string[]>>): Promise<T[]>;
+  /** A statement's answer as text in the given format. */
+  text(statement: string, format: string): Promise<string>;
+  exec(statement: string): Promise<void>;
+  /** One block, once: repeating it with the same token changes nothing. */
+  insert(table: string, columns: readonly string[], format: 'RowBinary', data: Buffer, token: string): Promise<void>;
+}
+
+/** Topic name → table name in the database `millrace`. */
+export function tableOf(topic: string, prefix: string): string {
+  const bare = topic.startsWith(prefix) ? topic.slice(prefix.length) : topic;
+  return bare.replaceAll(/[^A-Za-z0-9]/g, '_');
+}
+
+export const DATABASE = 'millrace';

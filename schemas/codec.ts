@@ -142,13 +142,15 @@ export class EventCodec {
 
   /** Registers what this process will write; call once before `encode`. */
   async prepare(topic: string, names: readonly EventName[]): Promise<void> {
-    for (const name of names) {
-      if (this.#writers.has(name)) continue;
-      const schema = this.#schemas.get(name);
-      if (schema === undefined) throw new Failure('internal', `There is no schema ${name}.`);
-      const id = await this.#registry.register(`${topic}-millrace.${name}`, schema);
-      this.#writers.set(name, new AvroCodec(id, schema));
-    }
+    const missing = names.filter((name) => !this.#writers.has(name));
+    await Promise.all(missing.map((name) => this.#prepareOne(topic, name)));
+  }
+
+  async #prepareOne(topic: string, name: EventName): Promise<void> {
+    const schema = this.#schemas.get(name);
+    if (schema === undefined) throw new Failure('internal', `There is no schema ${name}.`);
+    const id = await this.#registry.register(`${topic}-millrace.${name}`, schema);
+    this.#writers.set(name, new AvroCodec(id, schema));
   }
 
   encode<N extends EventName>(name: N, value: EventTypes[N]): Buffer {

@@ -92,6 +92,13 @@ export interface ControlAdvanced {
   readonly reason: string;
 }
 
+/** Control was asked to advance while a training is pending: it will advance to `until` once the training has ended. */
+export interface ControlHeld {
+  readonly endpoint: string;
+  readonly until: number;
+  readonly reason: string;
+}
+
 /** A record that could not be decoded, processed or produced, whole. */
 export interface DeadLetter {
   readonly source_topic: string;
@@ -442,6 +449,7 @@ export interface EventTypes {
   readonly Command: Command;
   readonly CommandReply: CommandReply;
   readonly ControlAdvanced: ControlAdvanced;
+  readonly ControlHeld: ControlHeld;
   readonly DeadLetter: DeadLetter;
   readonly DefinitionApplied: DefinitionApplied;
   readonly ExperimentCreated: ExperimentCreated;
@@ -479,6 +487,7 @@ export const EVENT_NAMES = [
   'Command',
   'CommandReply',
   'ControlAdvanced',
+  'ControlHeld',
   'DeadLetter',
   'DefinitionApplied',
   'ExperimentCreated',

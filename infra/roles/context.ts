@@ -1,0 +1,28 @@
+// What every role is given.
+import { type Logger } from 'pino';
+import { type Registry } from 'prom-client';
+import { type EventCodec, type SchemaRegistry } from '../../schemas/codec.ts';
+import { type TopicNames } from '../../schemas/topics.ts';
+import { type Clock } from '../../streams/clock.ts';
+import { type Log } from '../../streams/log.ts';
+import { type Settings } from '../settings.ts';
+
+export interface RoleContext {
+  readonly settings: Settings;
+  readonly role: string;
+  /** tells copies of a role apart: 0, 1, … */
+  readonly instance: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly kafka: Log;
+  readonly registry: SchemaRegistry;
+  readonly codec: EventCodec;
+  readonly topics: TopicNames;
+  readonly metrics: Registry;
+  /** the role cannot go on; the supervisor starts it anew */
+  failed(error: unknown): void;
+}
+
+export interface RunningRole {
+  stop(): Promise<void>;
+}

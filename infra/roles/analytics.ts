@@ -1,0 +1,61 @@
+// The analytics role: every topic into ClickHouse.
+import { Gauge } from 'prom-client';
+import { declared, declaredTopics } from '../../streams/topology.ts';
+import { ClickHouseSql } from '../clickhouse/client.ts';
+import { Sink, type TopicKind } from '../clickhouse/sink.ts';
+import { createViews } from '../clickhouse/tables.ts';
+import { tableOf } from '../../serving/analytics/sql.ts';
+import { AppliedDefinitions } from '../definition-follower.ts';
+import { EventFollower } from '../event-follower.ts';
+import { clickhouseUrlOf } from '../settings.ts';
+import { type RoleContext, type RunningRole } from './context.ts';
+
+export async function run(context: RoleContext): Promise<RunningRole> {
+  const { kafka, clock, codec, registry, settings, topics, metrics } = context;
+  const sql = new ClickHouseSql(clickhouseUrlOf(settings), clock);
+  const reader = kafka.reader();
+  const sink = new Sink({ sql, reader, avro: codec.reader, registry, clock, prefix: settings.topicPrefix, watermarksTopic: topics.watermarks });
+  await sink.open();
+  const admin = kafka.admin();
+  const add = async (names: readonly string[], kind: TopicKind): Promise<void> => {
+    for (const [topic, partitions] of await admin.partitionsOf(names)) await sink.add(topic, partitions, kind);
+  };
+  // before the watermarks, so that a mark always finds the topics that it speaks of
+  const definitions = new AppliedDefinitions();
+  let changed = true;
+  const follower = new EventFollower(kafka, codec, (event) => {
+    definitions.apply(event);
+    if (event.name === 'DefinitionApplied') changed = true;
+  });
+  await follower.start([topics.lifecycle], (error) => context.failed(error));
+  const takeNew = async (): Promise<void> => {
+    if (!changed) return;
+    changed = false;
+    const wanted = declaredTopics(topics, declared(definitions.all), settings.partitions).map(({ name }) => name);
+    const internal = [topics.repartition(''), topics.changelog('', '').slice(0, -1)];
+    await add(wanted.filter((name) => !internal.some((prefix) => name.startsWith(prefix))), 'rows');
+  };
+  await takeNew();
+  await add([topics.lifecycle, topics.metrics, topics.commands], 'events');
+  await add([topics.statistics, topics.deadLetters], 'rows');
+  await add([topics.watermarks], 'watermarks');
+  for (const view of createViews(tableOf(topics.lifecycle, settings.topicPrefix), tableOf(topics.metrics, settings.topicPrefix))) await sql.exec(view);
+  new Gauge({ name: 'millrace_warehouse_lag_records', help: 'Records not yet in ClickHouse', registers: [metrics], collect() { this.set(sink.status().lag); } });
+  new Gauge({ name: 'millrace_warehouse_rows', help: 'Rows inserted since the start', labelNames: ['table'], registers: [metrics], collect() { for (const [table, rows] of sink.status().rows) this.set({ table }, rows); } });
+  let stopped = false;
+  const loop = (async () => {
+    while (!stopped) {
+      await takeNew();
+      await sink.round();
+    }
+  })();
+  loop.catch((error: unknown) => context.failed(error));
+  return {
+    async stop() {
+      stopped = true;
+      await loop.catch(() => undefined);
+      await follower.stop();
+      await Promise.all([reader.close(), admin.close()]);
+    },
+  };
+}

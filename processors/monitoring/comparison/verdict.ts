@@ -1,5 +1,5 @@
 // From the paired difference to a verdict, in words.
-import { type RolloutPolicyDefinition } from '../../schemas/definitions.ts';
+import { type RolloutPolicyDefinition } from '../../../schemas/definitions.ts';
 import { inWords } from '../format.ts';
 import { type PairedDifference, type PairedRows, pairedAuc, pairedLogLoss } from './paired.ts';
 

@@ -9,6 +9,9 @@ import { type DriftStatistic, emptiness, judge, largestMove } from './statistic.
  *
  * Threshold: for close p and q the divergence in nats is PSI/8 to second order, so by PSI's law it is
  * √((1/n + 1/m)·χ²₀.₉₉(B − 1) / (8 ln 2)).
+ *
+ * Measured without drift: beyond the threshold in 3.4 % of numeric windows at n = m = 100 (single rows outside the reference's range
+ * count in full), 1.2–2 % for categories and from n = 500 on.
  */
 export const js: DriftStatistic = {
   name: 'js',

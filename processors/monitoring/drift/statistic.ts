@@ -49,7 +49,7 @@ export function judge(
   }
   const drifted = value > threshold;
   const relation = drifted ? 'above' : 'within';
-  const reason = `${name} ${inWords(value)} is ${relation} ${inWords(threshold)}, what chance alone exceeds in 1 of 100 windows (${rows}).${remark}`;
+  const reason = `${name} ${inWords(value)} is ${relation} ${inWords(threshold)}, what chance alone exceeds in about 1 of 100 windows of independent rows (${rows}).${remark}`;
   return { value, threshold, pValue, verdict: drifted ? 'drift' : 'ok', reason };
 }
 

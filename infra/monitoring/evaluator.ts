@@ -6,17 +6,22 @@ import { type Statistic } from '../../schemas/events.generated.ts';
 import { Failure } from '../../schemas/failure.ts';
 import { type TopicNames } from '../../schemas/topics.ts';
 import { alertsOf } from '../../processors/monitoring/alert-rules.ts';
+import { nextStep } from '../../processors/monitoring/timetable.ts';
 import { compareVersions } from '../../processors/monitoring/comparison/verdict.ts';
 import { type SeenFeatures, type Subjects, type WindowData, subjectsOf, windowStatistics } from '../../processors/monitoring/window-statistics.ts';
-import { type WantedTopic, waitComplete } from '../../serving/analytics/complete.ts';
+import { waitComplete } from '../../serving/analytics/complete.ts';
 import { type Sql } from '../../serving/analytics/sql.ts';
 import { WindowReader, type WindowResult } from '../../serving/analytics/window.ts';
 import { viewsOf } from '../../serving/scoring/feature-vector.ts';
 import { type VersionInput, versionId } from '../../serving/scoring/models.ts';
 import { type Clock } from '../../streams/clock.ts';
 import { headerMaker } from '../../streams/event-headers.ts';
-import { type Log, type LogWriter } from '../../streams/log.ts';
+import { type Log, type LogAdmin, type TransactionSession } from '../../streams/log.ts';
 import { type AppliedDefinitions } from '../definition-follower.ts';
+import { WarehouseProgress } from './progress.ts';
+
+const STEP_MS = 200;
+const TRANSACTION_TIMEOUT_MS = 60_000;
 
 export interface OpenRollout {
   readonly id: string;
@@ -31,7 +36,8 @@ export interface EvaluatorParts {
   readonly codec: EventCodec;
   readonly names: TopicNames;
   readonly prefix: string;
-  readonly partitions: number;
+  /** event: windows are decided by event time (replay); live: by the wall clock */
+  readonly mode: 'event' | 'live';
   readonly sql: Sql;
   readonly definitions: AppliedDefinitions;
   /** statistics by window end, of each monitor, as the log has them */
@@ -49,8 +55,12 @@ export class Evaluator {
   readonly #monitor: MonitorDefinition;
   readonly #endpoint: EndpointDefinition;
   readonly #windows: WindowReader;
-  readonly #writer: LogWriter;
+  readonly #progress: WarehouseProgress;
+  readonly #admin: LogAdmin;
+  #session: TransactionSession | null = null;
   readonly #headers = headerMaker('millrace.Statistic', 'millrace/monitoring');
+  /** windows decided by this process, by their end: the fold of the log may be a moment behind */
+  readonly #decided = new Map<number, readonly Statistic[]>();
   #reference: Subjects | null = null;
 
   constructor(parts: EvaluatorParts, monitor: MonitorDefinition, endpoint: EndpointDefinition) {
@@ -58,64 +68,87 @@ export class Evaluator {
     this.#monitor = monitor;
     this.#endpoint = endpoint;
     this.#windows = new WindowReader(parts.sql, parts.names, parts.prefix, endpoint);
-    this.#writer = parts.log.writer();
+    this.#admin = parts.log.admin();
+    this.#progress = new WarehouseProgress({ sql: parts.sql, names: parts.names, prefix: parts.prefix, endpoint, admin: this.#admin });
   }
 
   /** Runs until the signal. */
   async run(): Promise<void> {
-    const { signal, statistics } = this.#parts;
+    const { signal, statistics, log, names, mode } = this.#parts;
     const { first_window_start, window_ms, maturity_ms, name } = this.#monitor;
-    await this.#parts.codec.prepare(this.#parts.names.statistics, ['Statistic']);
+    await this.#parts.codec.prepare(names.statistics, ['Statistic']);
+    // whoever evaluates this monitor now fences a predecessor that is still writing
+    this.#session = await log.transactions(`${names.statistics}.${name}`, TRANSACTION_TIMEOUT_MS);
     const decided = [...(statistics.get(name)?.keys() ?? [])];
     // the last decided window again: its commands may not have been sent
     let startMs = decided.length === 0 ? first_window_start : Math.max(...decided) - window_ms;
     if (decided.length === 0) await this.#askForFirstModel();
     for (; !signal.aborted; startMs += window_ms) {
       const endMs = startMs + window_ms;
-      await waitComplete(this.#parts.sql, this.#scoredTopics(), endMs + maturity_ms, this.#parts.clock, signal);
+      await this.#waitFor(endMs + maturity_ms);
       if (signal.aborted) return;
+      // a live platform may have started long after the first window
+      if (mode === 'live' && statistics.get(name)?.has(endMs) !== true && !(await this.#hasPredictions(startMs, endMs))) continue;
       await this.#decide(startMs, endMs, endMs + maturity_ms);
     }
   }
 
   async close(): Promise<void> {
-    await this.#writer.close();
+    await Promise.all([this.#session?.close(), this.#admin.close()]);
   }
 
-  #scoredTopics(): WantedTopic[] {
-    const { names, partitions } = this.#parts;
-    return [
-      { topic: names.results(this.#endpoint.name), places: partitions },
-      // the live path and the shadow
-      { topic: names.predictions(this.#endpoint.name), places: 2 * partitions },
-    ];
+  /** Resolves when the window may be decided, or the signal aborts; at the end of a replay lets the endpoint go, and waits on. */
+  async #waitFor(decideAtMs: number): Promise<void> {
+    const { clock, signal, mode, send } = this.#parts;
+    const endpoint = this.#endpoint.name;
+    let releasedAtMs: number | null = null;
+    while (!signal.aborted) {
+      const progress = await this.#progress.at(decideAtMs, clock.nowMs());
+      const step = nextStep(mode, decideAtMs, progress);
+      if (step === 'decide') return;
+      const { sourcesOverAtMs } = progress;
+      if (step === 'release' && releasedAtMs !== sourcesOverAtMs) {
+        await send('ReleaseControl', { endpoint }, `${this.#monitor.name}:${String(sourcesOverAtMs)}:ReleaseControl`);
+        releasedAtMs = sourcesOverAtMs;
+      }
+      await clock.sleep(STEP_MS, signal);
+    }
   }
 
+  async #hasPredictions(fromMs: number, toMs: number): Promise<boolean> {
+    return (await this.#windows.predictions(fromMs, toMs)).length > 0;
+  }
+
+  /** Starts the clock of decisions; where a policy asks for a first model, once its training range is in the warehouse. */
   async #askForFirstModel(): Promise<void> {
-    const { definitions, names, partitions, sql, clock, signal, send } = this.#parts;
+    const { definitions, names, sql, clock, signal, send } = this.#parts;
     const { name: endpoint } = this.#endpoint;
     const initial = definitions.retrainingPolicyOf(endpoint)?.initial ?? null;
-    if (initial === null) return;
-    const topics = [names.requests(endpoint), names.outcomes(endpoint), ...viewsOf(this.#endpoint).map((view) => names.features(view))];
-    await waitComplete(sql, topics.map((topic) => ({ topic, places: partitions })), initial.train_to, clock, signal);
-    if (signal.aborted) return;
     const { first_window_start, window_ms, maturity_ms, name } = this.#monitor;
+    if (initial !== null) {
+      const topics = [names.requests(endpoint), names.outcomes(endpoint), ...viewsOf(this.#endpoint).map((view) => names.features(view))];
+      const partitions = await this.#admin.partitionsOf(topics);
+      await waitComplete(sql, topics.map((topic) => ({ topic, places: partitions.get(topic) ?? 1 })), initial.train_to, clock, signal);
+      if (signal.aborted) return;
+    }
     const next_decision_at = first_window_start + window_ms + maturity_ms;
-    await send('AdvanceControl', { endpoint, decided_at: initial.train_to, next_decision_at }, `${name}:initial:AdvanceControl`);
+    await send('AdvanceControl', { endpoint, decided_at: initial?.train_to ?? first_window_start, next_decision_at }, `${name}:initial:AdvanceControl`);
   }
 
   async #decide(startMs: number, endMs: number, decidedMs: number): Promise<void> {
     const { statistics, send, caughtUp } = this.#parts;
     const { name, window_ms } = this.#monitor;
-    const earlier = statistics.get(name);
-    let current = earlier?.get(endMs);
+    // versions that made predictions of this window are known, and the rollout is as it was at the decision
+    await caughtUp();
+    let current = statistics.get(name)?.get(endMs);
     if (current === undefined) {
       current = await this.#compute(startMs, endMs, decidedMs);
       await this.#write(current);
     }
-    const windows = [...(earlier ?? [])].filter(([end]) => end < endMs).sort(([a], [b]) => a - b).map(([, list]) => list);
-    for (const alert of alertsOf(this.#monitor, [...windows, current])) await send('RaiseAlert', alert, `${alert.alert_id}:RaiseAlert`);
-    await caughtUp();
+    const known = new Map([...(statistics.get(name) ?? []), ...this.#decided, [endMs, current]]);
+    this.#decided.set(endMs, current);
+    const windows = [...known].filter(([end]) => end <= endMs).sort(([a], [b]) => a - b).map(([, list]) => list);
+    for (const alert of alertsOf(this.#monitor, windows)) await send('RaiseAlert', alert, `${alert.alert_id}:RaiseAlert`);
     await this.#judgeRollout(decidedMs);
     await send('AdvanceControl', { endpoint: this.#endpoint.name, decided_at: decidedMs, next_decision_at: decidedMs + window_ms }, `${name}:${decidedMs}:AdvanceControl`);
   }
@@ -128,23 +161,24 @@ export class Evaluator {
       results: await this.#windows.results(startMs, endMs, decidedMs),
       predictions: await this.#seen(startMs, endMs),
     };
-    return windowStatistics(this.#monitor, this.#endpoint, data, await this.#referenceAt(endMs, decidedMs));
+    return windowStatistics(this.#monitor, this.#endpoint, data, await this.#referenceAt(startMs));
   }
 
   async #seen(fromMs: number, toMs: number): Promise<SeenFeatures[]> {
     const predictions = await this.#windows.predictions(fromMs, toMs);
     return predictions.map(({ score, version, features }) => {
       const inputs = this.#parts.inputsOf(versionId(this.#endpoint.model, version));
-      return { score, values: features.map((value, index) => nameOf(value, inputs[index])) };
+      const named = new Map(inputs.map((input, index) => [input.name, nameOf(features[index] ?? null, input)]));
+      return { score, values: this.#endpoint.inputs.map(({ name }) => named.get(name) ?? null) };
     });
   }
 
-  /** The reference is known once it is over. */
-  async #referenceAt(endMs: number, decidedMs: number): Promise<Subjects | null> {
+  /** The reference is used for windows that begin after it: one inside would be compared with itself. */
+  async #referenceAt(startMs: number): Promise<Subjects | null> {
     const { from, to } = this.#monitor.reference;
-    if (to > endMs) return null;
+    if (startMs < to) return null;
     if (this.#reference === null) {
-      const results = await this.#windows.results(from, to, Math.min(decidedMs, to + this.#monitor.maturity_ms));
+      const results = await this.#windows.results(from, to, to + this.#monitor.maturity_ms);
       this.#reference = subjectsOf(this.#endpoint, await this.#seen(from, to), results.filter(({ purpose }) => purpose === 'live').map(({ label }) => label));
     }
     return this.#reference;
@@ -153,16 +187,20 @@ export class Evaluator {
   async #write(statistics: readonly Statistic[]): Promise<void> {
     const { names, codec, clock } = this.#parts;
     const nowMs = clock.nowMs();
-    await this.#writer.append(
-      statistics.map((statistic) => ({
-        topic: names.statistics,
-        partition: 0,
-        timestampMs: statistic.event_time,
-        key: Buffer.from(statistic.monitor),
-        value: codec.encode('Statistic', statistic),
-        headers: this.#headers(statistic.statistic_id, nowMs),
-      })),
-    );
+    const session = this.#session;
+    if (session === null) throw new Failure('internal', 'The evaluator writes before it runs.');
+    const records = statistics.map((statistic) => ({
+      topic: names.statistics,
+      partition: 0,
+      timestampMs: statistic.event_time,
+      key: Buffer.from(statistic.monitor),
+      value: codec.encode('Statistic', statistic),
+      headers: this.#headers(statistic.statistic_id, nowMs),
+    }));
+    // all or nothing: a window with some of its statistics would pass for decided
+    session.begin();
+    await session.append(records);
+    await session.commit();
   }
 
   async #judgeRollout(decidedMs: number): Promise<void> {

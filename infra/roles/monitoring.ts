@@ -100,7 +100,7 @@ class MonitoringRole implements RunningRole {
         codec,
         names: topics,
         prefix: settings.topicPrefix,
-        partitions: settings.partitions,
+        mode: settings.time,
         sql: new ClickHouseSql(clickhouseUrlOf(settings), clock),
         definitions: this.#definitions,
         statistics: this.#statistics,

@@ -12,7 +12,7 @@ export interface ScoreTask {
 }
 
 /** One prediction per task, in order. @throws Failure `unknown_name` when a version is not in the registry */
-export async function scoreTasks(endpoint: string, tasks: readonly ScoreTask[], routing: Routing, models: Models): Promise<Prediction[]> {
+export async function scoreTasks(endpoint: string, tasks: readonly ScoreTask[], routing: Pick<Routing, 'version'>, models: Models): Promise<Prediction[]> {
   const predictions = new Array<Prediction>(tasks.length);
   const byVersion = Map.groupBy(tasks.keys(), (index) => {
     const arm = tasks[index]?.arm;
@@ -22,7 +22,7 @@ export async function scoreTasks(endpoint: string, tasks: readonly ScoreTask[], 
   return predictions;
 }
 
-async function scoreVersion(endpoint: string, indexes: readonly number[], tasks: readonly ScoreTask[], routing: Routing, models: Models, into: Prediction[]): Promise<void> {
+async function scoreVersion(endpoint: string, indexes: readonly number[], tasks: readonly ScoreTask[], routing: Pick<Routing, 'version'>, models: Models, into: Prediction[]): Promise<void> {
   const arm = tasks[indexes[0] ?? -1]?.arm;
   if (arm === undefined) return;
   const version = routing.version(arm.model, arm.version);

@@ -1,0 +1,112 @@
+// The gateway role: HTTP for people and programs; its views are folds of the log, its writes are commands.
+import { randomUUID } from 'node:crypto';
+import { type RunMetric } from '../../schemas/events.generated.ts';
+import { Failure } from '../../schemas/failure.ts';
+import { buildGateway } from '../../serving/gateway.ts';
+import { type RunEntry, mlflowRoutes } from '../../serving/mlflow/routes.ts';
+import { RegistryView } from '../../serving/mlflow/run-view.ts';
+import { v2Routes } from '../../serving/protocols/v2.ts';
+import { headerMaker } from '../../streams/event-headers.ts';
+import { Artifacts } from '../artifacts.ts';
+import { CommandClient } from '../command-client.ts';
+import { EventFollower } from '../event-follower.ts';
+import { HttpScoring } from '../http-scoring.ts';
+import { type RoleContext, type RunningRole } from './context.ts';
+
+export async function run(context: RoleContext): Promise<RunningRole> {
+  const { kafka, codec, topics, clock, settings, metrics } = context;
+  const registry = new RegistryView();
+  const scoring = new HttpScoring(context);
+  const commands = new CommandClient({ log: kafka, codec, names: topics, clock, workspace: settings.workspace, issuedBy: 'gateway' });
+  await commands.start();
+  const follower = new EventFollower(kafka, codec, (event) => {
+    registry.apply(event);
+    scoring.apply(event);
+  });
+  const failed = (error: unknown): void => context.failed(error);
+  await follower.start([topics.lifecycle, topics.metrics, topics.statistics], failed);
+  await scoring.start();
+
+  const lifecycle = { topic: topics.lifecycle, partition: 0 };
+  const admin = kafka.admin();
+  const caughtUp = async (): Promise<void> => {
+    const [bounds] = await admin.offsets([lifecycle]);
+    if (bounds !== undefined && bounds.end > 0) await follower.reached(lifecycle, bounds.end - 1);
+  };
+  const runWriter = new RunWriter(context, follower);
+  await runWriter.start();
+  const app = await buildGateway({
+    ready: () => true,
+    routes: [
+      v2Routes(scoring),
+      mlflowRoutes({
+        view: registry,
+        artifacts: new Artifacts(settings.dataDir),
+        command: async (type, payload) => {
+          const result = await commands.send(type, payload);
+          await caughtUp();
+          return result;
+        },
+        log: (entries) => runWriter.write(entries),
+        newId: () => randomUUID().replaceAll('-', ''),
+        nowMs: () => clock.nowMs(),
+      }),
+      async (instance) => {
+        instance.get('/metrics', async (_request, reply) => reply.type(metrics.contentType).send(await metrics.metrics()));
+      },
+    ],
+  });
+  try {
+    await app.listen({ host: settings.host, port: settings.httpPort });
+  } catch (cause) {
+    if ((cause as { code?: unknown }).code !== 'EADDRINUSE') throw cause;
+    throw new Failure('port_in_use', `Port ${settings.httpPort} is taken by another program.`, { field: 'MILLRACE_HTTP_PORT', fix: 'Set MILLRACE_HTTP_PORT to a free port, or stop that program.', cause });
+  }
+  return {
+    async stop() {
+      await app.close();
+      await scoring.stop();
+      await follower.stop();
+      await commands.close();
+      await runWriter.close();
+      await admin.close();
+    },
+  };
+}
+
+/** Metrics, parameters and tags of runs: produced directly, read back by the view before the client is answered. */
+class RunWriter {
+  readonly #context: RoleContext;
+  readonly #follower: EventFollower;
+  readonly #writer;
+  readonly #headers = new Map<string, ReturnType<typeof headerMaker>>();
+
+  constructor(context: RoleContext, follower: EventFollower) {
+    this.#context = context;
+    this.#follower = follower;
+    this.#writer = context.kafka.writer();
+  }
+
+  async start(): Promise<void> {
+    await this.#context.codec.prepare(this.#context.topics.metrics, ['RunMetric', 'RunParameter', 'RunTag']);
+  }
+
+  async write(entries: readonly RunEntry[]): Promise<void> {
+    const { codec, clock, topics } = this.#context;
+    const nowMs = clock.nowMs();
+    const appended = await this.#writer.append(
+      entries.map((entry) => {
+        const headers = this.#headers.get(entry.name) ?? headerMaker(`millrace.${entry.name}`, 'millrace/gateway');
+        this.#headers.set(entry.name, headers);
+        const value = entry.name === 'RunMetric' ? codec.encode('RunMetric', entry.value as RunMetric) : codec.encode(entry.name, entry.value);
+        return { topic: topics.metrics, timestampMs: nowMs, key: Buffer.from(entry.value.run_id), value, headers: headers(randomUUID(), nowMs) };
+      }),
+    );
+    await Promise.all(appended.map((part) => this.#follower.reached(part, part.firstOffset + part.count - 1)));
+  }
+
+  close(): Promise<void> {
+    return this.#writer.close();
+  }
+}
+

@@ -1,0 +1,98 @@
+// node infra/roles/main.ts --role NAME [--instance N] [--status-file FILE]: one role as a process, with its health and metrics on
+// a loopback port.
+import { renameSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { parseArgs } from 'node:util';
+import { Registry, collectDefaultMetrics } from 'prom-client';
+import { Failure } from '../../schemas/failure.ts';
+import { systemClock } from '../clock.ts';
+import { connect } from '../connect.ts';
+import { makeLogger } from '../logging.ts';
+import { readSettings } from '../settings.ts';
+import { type RoleContext, type RunningRole } from './context.ts';
+
+export const ROLES = ['features', 'scoring', 'shadow', 'lifecycle', 'training', 'monitoring', 'analytics', 'gateway'] as const;
+export type Role = (typeof ROLES)[number];
+
+const PROGRAMS: Readonly<Record<Role, () => Promise<{ run(context: RoleContext): Promise<RunningRole> }>>> = {
+  features: () => import('./features.ts'),
+  scoring: () => import('./scoring.ts'),
+  shadow: () => import('./shadow.ts'),
+  lifecycle: () => import('./lifecycle.ts'),
+  training: () => import('./training.ts'),
+  monitoring: () => import('./monitoring.ts'),
+  analytics: () => import('./analytics.ts'),
+  gateway: () => import('./gateway.ts'),
+};
+
+/** A role that does not stop by itself within this time is ended. */
+const STOP_WITHIN_MS = 8000;
+
+export async function runRole(role: Role, instance: string, statusFile: string | null): Promise<void> {
+  const settings = readSettings();
+  const logger = makeLogger(settings, role);
+  const { log, registry, codec, topics } = connect(settings, role);
+  const metrics = new Registry();
+  metrics.setDefaultLabels({ role, instance });
+  collectDefaultMetrics({ register: metrics });
+  let ready = false;
+  let running: RunningRole | null = null;
+  let ending = false;
+  const end = (code: number): void => {
+    if (ending) return;
+    ending = true;
+    ready = false;
+    const overdue = setTimeout(() => process.exit(code === 0 ? 1 : code), STOP_WITHIN_MS);
+    (async () => {
+      await running?.stop();
+      await log.close();
+    })().then(
+      () => process.exit(code),
+      (error: unknown) => {
+        logger.error({ err: error }, 'stopping failed');
+        clearTimeout(overdue);
+        process.exit(1);
+      },
+    );
+  };
+  const failed = (error: unknown): void => {
+    if (ending) return;
+    logger.error({ err: error }, error instanceof Failure ? error.advice : 'the role gives up and starts anew');
+    // what was not committed must not be: no orderly stop
+    process.exit(1);
+  };
+  process.on('SIGTERM', () => end(0));
+  process.on('SIGINT', () => end(0));
+  process.on('unhandledRejection', failed);
+  const server = createServer((request, response) => {
+    if (request.url === '/metrics') {
+      metrics.metrics().then((text) => response.setHeader('Content-Type', metrics.contentType).end(text), failed);
+      return;
+    }
+    const ok = request.url === '/health/live' || (request.url === '/health/ready' && ready);
+    response.writeHead(ok ? 200 : request.url === '/health/ready' ? 503 : 404).end(ok ? 'OK\n' : 'not ready\n');
+  });
+  server.listen(0, '127.0.0.1');
+  const program = await PROGRAMS[role]();
+  const context: RoleContext = { settings, role, instance, clock: systemClock, logger, kafka: log, registry, codec, topics, metrics, failed };
+  try {
+    running = await program.run(context);
+  } catch (error) {
+    failed(error);
+  }
+  ready = true;
+  const address = server.address();
+  const status = { role, instance, pid: process.pid, port: typeof address === 'object' && address !== null ? address.port : 0 };
+  if (statusFile !== null) {
+    writeFileSync(`${statusFile}.part`, JSON.stringify(status));
+    renameSync(`${statusFile}.part`, statusFile);
+  }
+  logger.info(status, 'ready');
+}
+
+if (import.meta.filename === process.argv[1]) {
+  const { values } = parseArgs({ options: { role: { type: 'string' }, instance: { type: 'string' }, 'status-file': { type: 'string' } } });
+  const role = ROLES.find((known) => known === values.role);
+  if (role === undefined) throw new Failure('unknown_name', `There is no role ${values.role ?? '(none given)'}.`, { field: '--role', fix: `Use one of ${ROLES.join(', ')}.` });
+  await runRole(role, values.instance ?? '0', values['status-file'] ?? null);
+}

@@ -8,7 +8,13 @@ import { type TopicNames } from '../../schemas/topics.ts';
 import { alertsOf } from '../../processors/monitoring/alert-rules.ts';
 import { nextStep } from '../../processors/monitoring/timetable.ts';
 import { compareVersions } from '../../processors/monitoring/comparison/verdict.ts';
-import { type SeenFeatures, type Subjects, type WindowData, subjectsOf, windowStatistics } from '../../processors/monitoring/window-statistics.ts';
+import {
+  type SeenFeatures,
+  type Subjects,
+  type WindowData,
+  subjectsOf,
+  windowStatistics,
+} from '../../processors/monitoring/window-statistics.ts';
 import { waitComplete } from '../../serving/analytics/complete.ts';
 import { type Sql } from '../../serving/analytics/sql.ts';
 import { WindowReader, type WindowResult } from '../../serving/analytics/window.ts';
@@ -69,7 +75,13 @@ export class Evaluator {
     this.#endpoint = endpoint;
     this.#windows = new WindowReader(parts.sql, parts.names, parts.prefix, endpoint);
     this.#admin = parts.log.admin();
-    this.#progress = new WarehouseProgress({ sql: parts.sql, names: parts.names, prefix: parts.prefix, endpoint, admin: this.#admin });
+    this.#progress = new WarehouseProgress({
+      sql: parts.sql,
+      names: parts.names,
+      prefix: parts.prefix,
+      endpoint,
+      admin: this.#admin,
+    });
   }
 
   /** Runs until the signal. */
@@ -88,7 +100,8 @@ export class Evaluator {
       await this.#waitFor(endMs + maturity_ms);
       if (signal.aborted) return;
       // a live platform may have started long after the first window
-      if (mode === 'live' && statistics.get(name)?.has(endMs) !== true && !(await this.#hasPredictions(startMs, endMs))) continue;
+      if (mode === 'live' && statistics.get(name)?.has(endMs) !== true && !(await this.#hasPredictions(startMs, endMs)))
+        continue;
       await this.#decide(startMs, endMs, endMs + maturity_ms);
     }
   }
@@ -126,13 +139,27 @@ export class Evaluator {
     const initial = definitions.retrainingPolicyOf(endpoint)?.initial ?? null;
     const { first_window_start, window_ms, maturity_ms, name } = this.#monitor;
     if (initial !== null) {
-      const topics = [names.requests(endpoint), names.outcomes(endpoint), ...viewsOf(this.#endpoint).map((view) => names.features(view))];
+      const topics = [
+        names.requests(endpoint),
+        names.outcomes(endpoint),
+        ...viewsOf(this.#endpoint).map((view) => names.features(view)),
+      ];
       const partitions = await this.#admin.partitionsOf(topics);
-      await waitComplete(sql, topics.map((topic) => ({ topic, places: partitions.get(topic) ?? 1 })), initial.train_to, clock, signal);
+      await waitComplete(
+        sql,
+        topics.map((topic) => ({ topic, places: partitions.get(topic) ?? 1 })),
+        initial.train_to,
+        clock,
+        signal,
+      );
       if (signal.aborted) return;
     }
     const next_decision_at = first_window_start + window_ms + maturity_ms;
-    await send('AdvanceControl', { endpoint, decided_at: initial?.train_to ?? first_window_start, next_decision_at }, `${name}:initial:AdvanceControl`);
+    await send(
+      'AdvanceControl',
+      { endpoint, decided_at: initial?.train_to ?? first_window_start, next_decision_at },
+      `${name}:initial:AdvanceControl`,
+    );
   }
 
   async #decide(startMs: number, endMs: number, decidedMs: number): Promise<void> {
@@ -147,10 +174,18 @@ export class Evaluator {
     }
     const known = new Map([...(statistics.get(name) ?? []), ...this.#decided, [endMs, current]]);
     this.#decided.set(endMs, current);
-    const windows = [...known].filter(([end]) => end <= endMs).sort(([a], [b]) => a - b).map(([, list]) => list);
-    for (const alert of alertsOf(this.#monitor, windows)) await send('RaiseAlert', alert, `${alert.alert_id}:RaiseAlert`);
+    const windows = [...known]
+      .filter(([end]) => end <= endMs)
+      .sort(([a], [b]) => a - b)
+      .map(([, list]) => list);
+    for (const alert of alertsOf(this.#monitor, windows))
+      await send('RaiseAlert', alert, `${alert.alert_id}:RaiseAlert`);
     await this.#judgeRollout(decidedMs);
-    await send('AdvanceControl', { endpoint: this.#endpoint.name, decided_at: decidedMs, next_decision_at: decidedMs + window_ms }, `${name}:${decidedMs}:AdvanceControl`);
+    await send(
+      'AdvanceControl',
+      { endpoint: this.#endpoint.name, decided_at: decidedMs, next_decision_at: decidedMs + window_ms },
+      `${name}:${decidedMs}:AdvanceControl`,
+    );
   }
 
   async #compute(startMs: number, endMs: number, decidedMs: number): Promise<Statistic[]> {
@@ -179,7 +214,11 @@ export class Evaluator {
     if (startMs < to) return null;
     if (this.#reference === null) {
       const results = await this.#windows.results(from, to, to + this.#monitor.maturity_ms);
-      this.#reference = subjectsOf(this.#endpoint, await this.#seen(from, to), results.filter(({ purpose }) => purpose === 'live').map(({ label }) => label));
+      this.#reference = subjectsOf(
+        this.#endpoint,
+        await this.#seen(from, to),
+        results.filter(({ purpose }) => purpose === 'live').map(({ label }) => label),
+      );
     }
     return this.#reference;
   }
@@ -253,6 +292,13 @@ function paired(results: readonly WindowResult[], { champion, challenger }: Open
     else if (version === challenger) row.challenger = score;
     scores.set(request_id, row);
   }
-  const both = [...scores.values()].filter((row): row is { label: number; champion: number; challenger: number } => row.champion !== undefined && row.challenger !== undefined);
-  return { labels: both.map((row) => row.label), champion: both.map((row) => row.champion), challenger: both.map((row) => row.challenger) };
+  const both = [...scores.values()].filter(
+    (row): row is { label: number; champion: number; challenger: number } =>
+      row.champion !== undefined && row.challenger !== undefined,
+  );
+  return {
+    labels: both.map((row) => row.label),
+    champion: both.map((row) => row.champion),
+    challenger: both.map((row) => row.challenger),
+  };
 }

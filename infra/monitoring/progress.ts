@@ -39,21 +39,34 @@ export class WarehouseProgress {
 
   async at(decideAtMs: number, nowMs: number): Promise<Progress> {
     const { names, endpoint, admin } = this.#parts;
-    const [requests, outcomes, predictions, results] = [names.requests, names.outcomes, names.predictions, names.results].map((topic) => topic(endpoint.name)) as [string, string, string, string];
+    const [requests, outcomes, predictions, results] = [
+      names.requests,
+      names.outcomes,
+      names.predictions,
+      names.results,
+    ].map((topic) => topic(endpoint.name)) as [string, string, string, string];
     const partitions = await admin.partitionsOf([requests, outcomes, predictions, results]);
     const told = await this.#told([requests, outcomes, predictions, results]);
-    const placesOf = (topic: string): number => (partitions.get(topic) ?? Infinity) * (topic === predictions ? PREDICTION_LANES : 1);
+    const placesOf = (topic: string): number =>
+      (partitions.get(topic) ?? Infinity) * (topic === predictions ? PREDICTION_LANES : 1);
     const allOf = (topics: readonly string[]): readonly ToldRow[] | null => {
       const rows = told.filter((row) => topics.includes(row.topic));
       return rows.length >= topics.reduce((sum, topic) => sum + placesOf(topic), 0) ? rows : null;
     };
     const scored = allOf([predictions, results]);
     const sources = allOf([requests, outcomes]);
-    const leastOf = (rows: readonly ToldRow[] | null): number | null => (rows === null ? null : Math.min(...rows.map((row) => row.told_ms)));
+    const leastOf = (rows: readonly ToldRow[] | null): number | null =>
+      rows === null ? null : Math.min(...rows.map((row) => row.told_ms));
     const sourcesOverAtMs = sources?.every((row) => row.live) === true ? leastOf(sources) : null;
     const completeToMs = leastOf(scored);
-    const isLate = sourcesOverAtMs !== null && sourcesOverAtMs >= decideAtMs && (completeToMs ?? decideAtMs) < decideAtMs;
-    return { completeToMs, sourcesOverAtMs, isDrained: isLate && scored !== null && (await this.#isDrained(scored, predictions, results, decideAtMs)), nowMs };
+    const isLate =
+      sourcesOverAtMs !== null && sourcesOverAtMs >= decideAtMs && (completeToMs ?? decideAtMs) < decideAtMs;
+    return {
+      completeToMs,
+      sourcesOverAtMs,
+      isDrained: isLate && scored !== null && (await this.#isDrained(scored, predictions, results, decideAtMs)),
+      nowMs,
+    };
   }
 
   async #told(topics: readonly string[]): Promise<ToldRow[]> {
@@ -66,12 +79,26 @@ export class WarehouseProgress {
 
   // A lane whose source is over tells the time of its last instant, not the end of the source: everything up to the decision has
   // passed when each partition has come to its newest input before it.
-  async #isDrained(scored: readonly ToldRow[], predictions: string, results: string, decideAtMs: number): Promise<boolean> {
+  async #isDrained(
+    scored: readonly ToldRow[],
+    predictions: string,
+    results: string,
+    decideAtMs: number,
+  ): Promise<boolean> {
     const { names, endpoint } = this.#parts;
     const requested = await this.#newest(names.requests(endpoint.name), endpoint.request.event_time_field, decideAtMs);
     const known = await this.#newest(names.outcomes(endpoint.name), endpoint.outcome.event_time_field, decideAtMs);
     const hasPassed = (topic: string, newest: readonly NewestRow[]): boolean =>
-      scored.filter((row) => row.topic === topic).every((row) => row.told_ms >= Math.max(...newest.filter(({ partition }) => partition === row.partition).map(({ newest_ms }) => newest_ms), -Infinity));
+      scored
+        .filter((row) => row.topic === topic)
+        .every(
+          (row) =>
+            row.told_ms >=
+            Math.max(
+              ...newest.filter(({ partition }) => partition === row.partition).map(({ newest_ms }) => newest_ms),
+              -Infinity,
+            ),
+        );
     return hasPassed(predictions, requested) && hasPassed(results, known);
   }
 

@@ -25,7 +25,10 @@ export interface Outcome {
 }
 
 /** What a Result needs of a prediction. */
-export type SeenPrediction = Pick<Prediction, 'prediction_id' | 'request_id' | 'endpoint' | 'event_time' | 'score' | 'purpose' | 'arm' | 'model' | 'version'>;
+export type SeenPrediction = Pick<
+  Prediction,
+  'prediction_id' | 'request_id' | 'endpoint' | 'event_time' | 'score' | 'purpose' | 'arm' | 'model' | 'version'
+>;
 
 export interface JoinState {
   readonly predictions: readonly SeenPrediction[];
@@ -36,7 +39,11 @@ export interface JoinState {
 
 export type JoinInput =
   | { readonly kind: 'prediction'; readonly prediction: SeenPrediction }
-  | { readonly kind: 'outcome'; readonly outcome: Outcome; /** whatever the caller needs to report it whole */ readonly evidence: Buffer }
+  | {
+      readonly kind: 'outcome';
+      readonly outcome: Outcome;
+      /** whatever the caller needs to report it whole */ readonly evidence: Buffer;
+    }
   /** the watermark has come to timeMs and nextTimerMs was at or before it; inputs of that very instant come first */
   | { readonly kind: 'timer'; readonly timeMs: number };
 
@@ -67,7 +74,8 @@ export function joinStep(rules: JoinRules, state: JoinState | null, input: JoinI
 
 // A prediction id that was seen before is a repetition (at-least-once delivery): it is the same answer, and gives nothing new.
 function takePrediction(rules: JoinRules, state: JoinState, prediction: SeenPrediction): JoinStep {
-  if (state.predictions.some(({ prediction_id }) => prediction_id === prediction.prediction_id)) return { results: [], state, unknown: null };
+  if (state.predictions.some(({ prediction_id }) => prediction_id === prediction.prediction_id))
+    return { results: [], state, unknown: null };
   return {
     results: state.outcome === null ? [] : join(rules, [prediction], state.outcome),
     state: { predictions: [...state.predictions, prediction], outcome: state.outcome, evidence: null },
@@ -78,7 +86,9 @@ function takePrediction(rules: JoinRules, state: JoinState, prediction: SeenPred
 // Known later wins; of two known at the same time the one that came last. A repetition gives nothing new.
 function takeOutcome(rules: JoinRules, state: JoinState, outcome: Outcome, evidence: Buffer): JoinStep {
   const held = state.outcome;
-  const isStale = held !== null && (outcome.knownAtMs < held.knownAtMs || (outcome.knownAtMs === held.knownAtMs && outcome.label === held.label));
+  const isStale =
+    held !== null &&
+    (outcome.knownAtMs < held.knownAtMs || (outcome.knownAtMs === held.knownAtMs && outcome.label === held.label));
   if (isStale) return { results: [], state, unknown: null };
   return {
     results: join(rules, state.predictions, outcome),
@@ -107,9 +117,13 @@ function isToBeScored({ serveFromMs, horizonMs }: JoinRules, outcome: Outcome): 
 }
 
 function unknownPrediction(outcome: Outcome): Failure {
-  return new Failure('unknown_prediction', `No prediction was made for the request ${outcome.requestId}, or it is further away than the horizon.`, {
-    fix: "Check the outcome's request key, and that the endpoint's outcome horizon is long enough.",
-  });
+  return new Failure(
+    'unknown_prediction',
+    `No prediction was made for the request ${outcome.requestId}, or it is further away than the horizon.`,
+    {
+      fix: "Check the outcome's request key, and that the endpoint's outcome horizon is long enough.",
+    },
+  );
 }
 
 function dropAtMs({ horizonMs }: JoinRules, { predictions, outcome }: JoinState): number {
@@ -143,26 +157,37 @@ function join({ horizonMs }: JoinRules, predictions: readonly SeenPrediction[], 
 }
 
 /** Reads an upstream outcome by the endpoint's field names. @throws Failure `missing_field`, `invalid_field` */
-export function readOutcome({ outcome, name }: Pick<EndpointDefinition, 'outcome' | 'name'>, decoded: unknown): Outcome {
+export function readOutcome(
+  { outcome, name }: Pick<EndpointDefinition, 'outcome' | 'name'>,
+  decoded: unknown,
+): Outcome {
   const fields = typeof decoded === 'object' && decoded !== null ? (decoded as Readonly<Record<string, unknown>>) : {};
   const field = (path: string): unknown => {
     const value = fields[path];
     if (value === undefined || value === null) {
-      throw new Failure('missing_field', `The outcome has no ${path}.`, { field: path, fix: `Produce it with the fields that the endpoint ${name} declares under outcome.` });
+      throw new Failure('missing_field', `The outcome has no ${path}.`, {
+        field: path,
+        fix: `Produce it with the fields that the endpoint ${name} declares under outcome.`,
+      });
     }
     return value;
   };
   const requestId = field(outcome.key_field);
-  if (typeof requestId !== 'string' && typeof requestId !== 'number') throw invalid(outcome.key_field, 'a text or an integer');
+  if (typeof requestId !== 'string' && typeof requestId !== 'number')
+    throw invalid(outcome.key_field, 'a text or an integer');
   const knownAtMs = field(outcome.event_time_field);
-  if (typeof knownAtMs !== 'number' || !Number.isSafeInteger(knownAtMs)) throw invalid(outcome.event_time_field, 'a timestamp in milliseconds');
+  if (typeof knownAtMs !== 'number' || !Number.isSafeInteger(knownAtMs))
+    throw invalid(outcome.event_time_field, 'a timestamp in milliseconds');
   const label = Number(field(outcome.label_field));
   if (label !== 0 && label !== 1) throw invalid(outcome.label_field, '1 or 0');
   return { requestId: String(requestId), knownAtMs, label };
 }
 
 function invalid(path: string, wanted: string): Failure {
-  return new Failure('invalid_field', `The outcome's ${path} is not ${wanted}.`, { field: path, fix: `Give ${path} as ${wanted}.` });
+  return new Failure('invalid_field', `The outcome's ${path} is not ${wanted}.`, {
+    field: path,
+    fix: `Give ${path} as ${wanted}.`,
+  });
 }
 
 type PackedPrediction = readonly [string, string, string, number, number, string, string, string, number];
@@ -170,25 +195,41 @@ type PackedOutcome = readonly [string, number, number];
 
 /** Law: decodeJoinState(encodeJoinState(s)) equals s. */
 export function encodeJoinState({ predictions, outcome, evidence }: JoinState): Buffer {
-  const packed: readonly PackedPrediction[] = predictions.map((p) => [p.prediction_id, p.request_id, p.endpoint, p.event_time, p.score, p.purpose, p.arm, p.model, p.version]);
+  const packed: readonly PackedPrediction[] = predictions.map((p) => [
+    p.prediction_id,
+    p.request_id,
+    p.endpoint,
+    p.event_time,
+    p.score,
+    p.purpose,
+    p.arm,
+    p.model,
+    p.version,
+  ]);
   const known: PackedOutcome | null = outcome === null ? null : [outcome.requestId, outcome.knownAtMs, outcome.label];
   return Buffer.from(JSON.stringify([packed, known, evidence?.toString('base64') ?? null]));
 }
 
 export function decodeJoinState(bytes: Buffer): JoinState {
-  const [packed, known, evidence] = JSON.parse(bytes.toString()) as [readonly PackedPrediction[], PackedOutcome | null, string | null];
+  const [packed, known, evidence] = JSON.parse(bytes.toString()) as [
+    readonly PackedPrediction[],
+    PackedOutcome | null,
+    string | null,
+  ];
   return {
-    predictions: packed.map(([prediction_id, request_id, endpoint, event_time, score, purpose, arm, model, version]) => ({
-      prediction_id,
-      request_id,
-      endpoint,
-      event_time,
-      score,
-      purpose,
-      arm,
-      model,
-      version,
-    })),
+    predictions: packed.map(
+      ([prediction_id, request_id, endpoint, event_time, score, purpose, arm, model, version]) => ({
+        prediction_id,
+        request_id,
+        endpoint,
+        event_time,
+        score,
+        purpose,
+        arm,
+        model,
+        version,
+      }),
+    ),
     outcome: known === null ? null : { requestId: known[0], knownAtMs: known[1], label: known[2] },
     evidence: evidence === null ? null : Buffer.from(evidence, 'base64'),
   };

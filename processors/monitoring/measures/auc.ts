@@ -11,6 +11,7 @@ import { type Estimate, type Measure, type ScoredRows, undefinedBecause } from '
  */
 export const auc: Measure = {
   name: 'auc',
+  subject: '',
   better: 1,
   measure({ labels, scores }: ScoredRows): Estimate {
     const { positives, negatives, auc: value } = delongComponents(labels, scores);

@@ -9,6 +9,7 @@ const BINS = 10;
  */
 export const calibrationError: Measure = {
   name: 'ece',
+  subject: '',
   better: -1,
   measure({ labels, scores }) {
     if (labels.length === 0) return undefinedBecause('The window has no rows.');

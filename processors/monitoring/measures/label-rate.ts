@@ -4,6 +4,7 @@ import { type Measure, undefinedBecause } from './measure.ts';
 /** Share of rows with label 1. Interval: Wilson 1927, which holds near 0 and 1 too. */
 export const labelRate: Measure = {
   name: 'label_rate',
+  subject: 'label',
   better: 0,
   measure({ labels }) {
     const n = labels.length;

@@ -12,6 +12,7 @@ export function logLossOf(label: number, score: number): number {
 /** Mean of −[y ln p + (1 − y) ln(1 − p)], p clipped to [1e-15, 1 − 1e-15]. Interval: mean ± 1.96 s/√n. */
 export const logLoss: Measure = {
   name: 'log_loss',
+  subject: '',
   better: -1,
   measure: ({ labels, scores }) =>
     meanEstimate(

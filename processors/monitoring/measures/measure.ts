@@ -20,6 +20,8 @@ export interface Estimate {
 
 export interface Measure {
   readonly name: string;
+  /** what Statistic.subject says: '' for the performance of a model, 'label' or 'score' where only that is looked at */
+  readonly subject: '' | 'label' | 'score';
   /** +1: more is better, −1: less is better, 0: neither */
   readonly better: 1 | -1 | 0;
   measure(rows: ScoredRows): Estimate;

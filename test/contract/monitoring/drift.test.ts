@@ -4,7 +4,13 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { DRIFT_STATISTICS } from '../../../processors/monitoring/drift/catalogue.ts';
 import { binBoth } from '../../../processors/monitoring/drift/bins.ts';
-import { type Sample, categorySample, mergeSamples, numberSample, rowsOf } from '../../../processors/monitoring/drift/sample.ts';
+import {
+  type Sample,
+  categorySample,
+  mergeSamples,
+  numberSample,
+  rowsOf,
+} from '../../../processors/monitoring/drift/sample.ts';
 
 /** A fixed sequence of uniform numbers in (0, 1): mulberry32. */
 function uniform(seed: number): () => number {
@@ -21,13 +27,18 @@ const LETTERS = 'abcdefgh';
 /** Numbers around `shift`, or letters whose shares lean towards the end of the alphabet by `shift`. */
 function draw(kind: Sample['kind'], rows: number, shift: number, seed: number): Sample {
   const next = uniform(seed);
-  const numbers = Array.from({ length: rows }, () => Math.sqrt(-2 * Math.log(next())) * Math.cos(2 * Math.PI * next()) + shift);
+  const numbers = Array.from(
+    { length: rows },
+    () => Math.sqrt(-2 * Math.log(next())) * Math.cos(2 * Math.PI * next()) + shift,
+  );
   if (kind === 'number') return numberSample(numbers);
   return categorySample(numbers.map((value) => LETTERS[Math.max(0, Math.min(7, Math.round(value * 1.5 + 3)))] ?? 'a'));
 }
 
 const make = (kind: Sample['kind'], values: readonly (number | null)[]): Sample =>
-  kind === 'number' ? numberSample(values) : categorySample(values.map((value) => (value === null ? null : `c${String(value)}`)));
+  kind === 'number'
+    ? numberSample(values)
+    : categorySample(values.map((value) => (value === null ? null : `c${String(value)}`)));
 const repeated = (value: number | null, rows: number): (number | null)[] => Array.from({ length: rows }, () => value);
 const values = fc.array(fc.option(fc.integer({ min: -5, max: 5 }), { freq: 5 }), { minLength: 1, maxLength: 80 });
 
@@ -50,7 +61,10 @@ for (const statistic of DRIFT_STATISTICS) {
         const reference = draw(kind, 2000, 0, 1);
         const found = [0, 0.3, 0.8, 1.6].map((shift) => compare(reference, draw(kind, 1000, shift, 2)));
         for (let at = 1; at < found.length; at += 1) assert.ok((found[at]?.value ?? 0) > (found[at - 1]?.value ?? 0));
-        assert.deepEqual(found.map(({ verdict }) => verdict), ['ok', 'drift', 'drift', 'drift']);
+        assert.deepEqual(
+          found.map(({ verdict }) => verdict),
+          ['ok', 'drift', 'drift', 'drift'],
+        );
       });
 
       test('rarely calls drift where there is none', () => {
@@ -102,7 +116,13 @@ for (const statistic of DRIFT_STATISTICS) {
           assert.deepEqual([value, verdict], [null, 'undecidable']);
           assert.match(reason, /\.$/);
         }
-        assert.deepEqual([compare(constant, make(kind, repeated(3, 60))).value, compare(constant, make(kind, repeated(3, 60))).verdict], [0, 'ok']);
+        assert.deepEqual(
+          [
+            compare(constant, make(kind, repeated(3, 60))).value,
+            compare(constant, make(kind, repeated(3, 60))).verdict,
+          ],
+          [0, 'ok'],
+        );
         assert.equal(compare(constant, make(kind, repeated(2, 60))).verdict, 'drift');
         assert.equal(compare(constant, make(kind, repeated(3, 10))).verdict, 'undecidable');
       });
@@ -112,7 +132,10 @@ for (const statistic of DRIFT_STATISTICS) {
           fc.property(values, values, values, (reference, first, second) => {
             const whole = compare(make(kind, reference), make(kind, [...first, ...second]));
             assert.deepEqual(compare(make(kind, [...reference].reverse()), make(kind, [...second, ...first])), whole);
-            assert.deepEqual(compare(make(kind, reference), mergeSamples(make(kind, first), make(kind, second))), whole);
+            assert.deepEqual(
+              compare(make(kind, reference), mergeSamples(make(kind, first), make(kind, second))),
+              whole,
+            );
           }),
         );
       });

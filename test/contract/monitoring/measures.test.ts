@@ -4,8 +4,14 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { MEASURES } from '../../../processors/monitoring/measures/catalogue.ts';
 
-const rows = fc.array(fc.tuple(fc.constantFrom(0, 1), fc.double({ min: 0, max: 1, noNaN: true })), { minLength: 1, maxLength: 60 });
-const split = (pairs: readonly (readonly [number, number])[]) => ({ labels: pairs.map(([label]) => label), scores: pairs.map(([, score]) => score) });
+const rows = fc.array(fc.tuple(fc.constantFrom(0, 1), fc.double({ min: 0, max: 1, noNaN: true })), {
+  minLength: 1,
+  maxLength: 60,
+});
+const split = (pairs: readonly (readonly [number, number])[]) => ({
+  labels: pairs.map(([label]) => label),
+  scores: pairs.map(([, score]) => score),
+});
 
 for (const { name, measure } of MEASURES) {
   describe(name, () => {

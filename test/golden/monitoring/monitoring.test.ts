@@ -69,7 +69,13 @@ test('paired comparisons', () => {
     auc: Triple;
     log_loss: Triple;
   }[];
-  const parts = (found: PairedDifference): Triple => [found.champion, found.challenger, found.gain, found.low, found.high];
+  const parts = (found: PairedDifference): Triple => [
+    found.champion,
+    found.challenger,
+    found.gain,
+    found.low,
+    found.high,
+  ];
   cases.forEach((rows, at) => {
     parts(pairedAuc(rows)).forEach((value, part) => {
       assertClose(value, rows.auc[part], `case ${String(at)}, auc[${String(part)}]`);
@@ -83,7 +89,8 @@ test('paired comparisons', () => {
 test('tails and quantiles', () => {
   const expected = golden('distributions.json') as Record<string, number[][]>;
   const check = (name: string, distribution: (...given: number[]) => number): void => {
-    for (const row of expected[name] ?? []) assertClose(distribution(...row.slice(0, -1)), row.at(-1), `${name}(${row.join(', ')})`);
+    for (const row of expected[name] ?? [])
+      assertClose(distribution(...row.slice(0, -1)), row.at(-1), `${name}(${row.join(', ')})`);
   };
   check('chi_square_tail', (x, degrees) => chiSquareTail(x ?? 0, degrees ?? 0));
   check('chi_square_quantile', (tail, degrees) => chiSquareQuantile(tail ?? 0, degrees ?? 0));

@@ -21,11 +21,24 @@ const EVIDENCE = Buffer.from('evidence');
 const REQUESTS = ['r0', 'r1', 'r2'];
 const times = fc.integer({ min: 0, max: 100 * 4 }).map((quarter) => (quarter * HOUR_MS) / 4);
 const predictions = fc
-  .uniqueArray(fc.record({ request: fc.constantFrom(...REQUESTS), version: fc.integer({ min: 1, max: 3 }), isShadow: fc.boolean() }), {
-    selector: ({ request, version, isShadow }) => `${request}:${String(version)}:${String(isShadow)}`,
-    maxLength: 12,
-  })
-  .chain((ids) => fc.tuple(fc.constant(ids), fc.array(times, { minLength: 12, maxLength: 12 }), fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: 12, maxLength: 12 })))
+  .uniqueArray(
+    fc.record({
+      request: fc.constantFrom(...REQUESTS),
+      version: fc.integer({ min: 1, max: 3 }),
+      isShadow: fc.boolean(),
+    }),
+    {
+      selector: ({ request, version, isShadow }) => `${request}:${String(version)}:${String(isShadow)}`,
+      maxLength: 12,
+    },
+  )
+  .chain((ids) =>
+    fc.tuple(
+      fc.constant(ids),
+      fc.array(times, { minLength: 12, maxLength: 12 }),
+      fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: 12, maxLength: 12 }),
+    ),
+  )
   .map(([ids, at, scores]) =>
     ids.map(({ request, version, isShadow }, index): SeenPrediction => {
       const purpose = isShadow ? 'shadow' : 'live';
@@ -43,10 +56,16 @@ const predictions = fc
     }),
   );
 // outcomes of one request are known at different times, so that which one is the newest does not depend on the order of arrival
-const outcomes = fc.uniqueArray(fc.record({ requestId: fc.constantFrom(...REQUESTS, 'never-scored'), knownAtMs: times, label: fc.constantFrom(0, 1) }, { noNullPrototype: true }), {
-  selector: ({ requestId, knownAtMs }) => `${requestId}:${String(knownAtMs)}`,
-  maxLength: 8,
-});
+const outcomes = fc.uniqueArray(
+  fc.record(
+    { requestId: fc.constantFrom(...REQUESTS, 'never-scored'), knownAtMs: times, label: fc.constantFrom(0, 1) },
+    { noNullPrototype: true },
+  ),
+  {
+    selector: ({ requestId, knownAtMs }) => `${requestId}:${String(knownAtMs)}`,
+    maxLength: 8,
+  },
+);
 
 function naive(seen: readonly SeenPrediction[], known: readonly Outcome[]): Map<string, Result> {
   const joined = new Map<string, Result>();
@@ -75,8 +94,14 @@ function history(seen: readonly SeenPrediction[], known: readonly Outcome[]): st
   });
 }
 
-const keyOf = (input: JoinInput): string => (input.kind === 'prediction' ? input.prediction.request_id : input.kind === 'outcome' ? input.outcome.requestId : '');
-const timeOf = (input: JoinInput): number => (input.kind === 'prediction' ? input.prediction.event_time : input.kind === 'outcome' ? input.outcome.knownAtMs : input.timeMs);
+const keyOf = (input: JoinInput): string =>
+  input.kind === 'prediction' ? input.prediction.request_id : input.kind === 'outcome' ? input.outcome.requestId : '';
+const timeOf = (input: JoinInput): number =>
+  input.kind === 'prediction'
+    ? input.prediction.event_time
+    : input.kind === 'outcome'
+      ? input.outcome.knownAtMs
+      : input.timeMs;
 
 /** Feeds inputs; between them the state goes through its codec. With timers, they fire before a later input. */
 function run(inputs: readonly JoinInput[], withTimers: boolean) {
@@ -96,7 +121,9 @@ function run(inputs: readonly JoinInput[], withTimers: boolean) {
   };
   const fire = (untilMs: number): void => {
     for (;;) {
-      const due = [...states].map(([key, state]) => ({ key, atMs: nextTimerMs(RULES, state) })).sort((a, b) => a.atMs - b.atMs)[0];
+      const due = [...states]
+        .map(([key, state]) => ({ key, atMs: nextTimerMs(RULES, state) }))
+        .sort((a, b) => a.atMs - b.atMs)[0];
       if (due === undefined || due.atMs >= untilMs) return;
       step(due.key, { kind: 'timer', timeMs: due.atMs });
     }
@@ -123,7 +150,10 @@ test('any interleaving, with repetitions, ends as the naive join', () => {
     fc.property(
       fc.tuple(predictions, outcomes).chain(([seen, known]) => {
         const once = inputsOf(seen, known);
-        return fc.tuple(fc.constant({ seen, known }), fc.shuffledSubarray([...once, ...once], { minLength: once.length * 2 }));
+        return fc.tuple(
+          fc.constant({ seen, known }),
+          fc.shuffledSubarray([...once, ...once], { minLength: once.length * 2 }),
+        );
       }),
       ([{ seen, known }, order]) => {
         const found = lastOf(run(order, false).results);
@@ -131,7 +161,9 @@ test('any interleaving, with repetitions, ends as the naive join', () => {
         for (const [id, expected] of naive(seen, known)) assert.deepEqual(found.get(id), expected);
         for (const { request_id, prediction_time, label, prediction_id } of found.values()) {
           assert.ok(seen.some((prediction) => prediction.prediction_id === prediction_id));
-          const near = known.filter((one) => one.requestId === request_id && Math.abs(one.knownAtMs - prediction_time) <= RULES.horizonMs);
+          const near = known.filter(
+            (one) => one.requestId === request_id && Math.abs(one.knownAtMs - prediction_time) <= RULES.horizonMs,
+          );
           assert.ok(near.some((one) => one.label === label));
         }
       },
@@ -147,7 +179,9 @@ test('in event-time order, with timers: the naive join, every correction written
       const { results, states, unknown } = run(order, true);
       const found = lastOf(results);
       for (const [id, expected] of naive(seen, known)) assert.deepEqual(found.get(id), expected);
-      const written = results.map(({ prediction_id, event_time, label }) => `${prediction_id} ${String(event_time)} ${String(label)}`);
+      const written = results.map(
+        ({ prediction_id, event_time, label }) => `${prediction_id} ${String(event_time)} ${String(label)}`,
+      );
       assert.deepEqual(written.sort(), history(seen, known).sort());
       assert.equal(states.size, 0);
       const isNeverScored = known.some(({ requestId }) => requestId === 'never-scored');

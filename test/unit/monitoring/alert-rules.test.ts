@@ -4,7 +4,13 @@ import { type AlertRule } from '../../../schemas/definitions.ts';
 import { type Statistic } from '../../../schemas/events.generated.ts';
 import { QUIET, alertStep, alertsOf } from '../../../processors/monitoring/alert-rules.ts';
 
-const RULE: AlertRule = { statistic: 'label_rate', subject: 'label', direction: 'above', threshold: 0.3, consecutive: 2 };
+const RULE: AlertRule = {
+  statistic: 'label_rate',
+  subject: 'label',
+  direction: 'above',
+  threshold: 0.3,
+  consecutive: 2,
+};
 
 function raisedAt(rule: AlertRule, values: readonly (number | null)[]): number[] {
   let state = QUIET;
@@ -16,8 +22,24 @@ function raisedAt(rule: AlertRule, values: readonly (number | null)[]): number[]
 }
 
 const statistic = (window: number, value: number | null, version = 0): Statistic => ({
-  ...{ statistic_id: `m:${String(window)}:label_rate:label:${String(version)}`, monitor: 'm', endpoint: 'e', window_start: window - 1, window_end: window },
-  ...{ event_time: window + 2, name: 'label_rate', subject: 'label', model: 'x', version, value, low: null, high: null, rows: 100 },
+  ...{
+    statistic_id: `m:${String(window)}:label_rate:label:${String(version)}`,
+    monitor: 'm',
+    endpoint: 'e',
+    window_start: window - 1,
+    window_end: window,
+  },
+  ...{
+    event_time: window + 2,
+    name: 'label_rate',
+    subject: 'label',
+    model: 'x',
+    version,
+    value,
+    low: null,
+    high: null,
+    rows: 100,
+  },
   ...{ threshold: null, verdict: 'ok', reason: '' },
 });
 
@@ -38,7 +60,13 @@ test('only the alerts of the last window, from the live stream as a whole, in wo
   const [alert, ...others] = alertsOf(monitor, windows);
   assert.equal(others.length, 0);
   assert.deepEqual(alert, {
-    ...{ alert_id: 'm:20:label_rate:label:above:0.3', monitor: 'm', endpoint: 'e', event_time: 22, statistic_id: 'm:20:label_rate:label:0' },
+    ...{
+      alert_id: 'm:20:label_rate:label:above:0.3',
+      monitor: 'm',
+      endpoint: 'e',
+      event_time: 22,
+      statistic_id: 'm:20:label_rate:label:0',
+    },
     ...{ name: 'label_rate', subject: 'label', value: 0.35, threshold: 0.3 },
     reason: 'label_rate of label is 0.35, above 0.3 in 2 windows in a row.',
   });

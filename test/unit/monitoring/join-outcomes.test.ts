@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Failure } from '../../../schemas/failure.ts';
-import { type JoinRules, type SeenPrediction, UNKNOWN_AFTER_MS, joinStep, nextTimerMs, readOutcome } from '../../../processors/monitoring/join-outcomes.ts';
+import {
+  type JoinRules,
+  type SeenPrediction,
+  UNKNOWN_AFTER_MS,
+  joinStep,
+  nextTimerMs,
+  readOutcome,
+} from '../../../processors/monitoring/join-outcomes.ts';
 
 const HOUR_MS = 3_600_000;
 const RULES: JoinRules = { horizonMs: 48 * HOUR_MS, serveFromMs: 1000 * HOUR_MS };
@@ -10,14 +17,21 @@ const prediction: SeenPrediction = {
   ...{ prediction_id: 'r:m:1:live', request_id: 'r', endpoint: 'e', event_time: 2000 * HOUR_MS, score: 0.25 },
   ...{ purpose: 'live', arm: 'champion', model: 'm', version: 1 },
 };
-const outcomeAt = (knownAtMs: number, label = 1) => ({ kind: 'outcome', outcome: { requestId: 'r', knownAtMs, label }, evidence: EVIDENCE }) as const;
+const outcomeAt = (knownAtMs: number, label = 1) =>
+  ({ kind: 'outcome', outcome: { requestId: 'r', knownAtMs, label }, evidence: EVIDENCE }) as const;
 
 test('a result carries the prediction, the label and when it was known', () => {
   const seen = joinStep(RULES, null, { kind: 'prediction', prediction }).state;
   const { results } = joinStep(RULES, seen, outcomeAt(2001 * HOUR_MS));
   assert.deepEqual(results, [
     {
-      ...{ prediction_id: 'r:m:1:live', request_id: 'r', endpoint: 'e', event_time: 2001 * HOUR_MS, prediction_time: 2000 * HOUR_MS },
+      ...{
+        prediction_id: 'r:m:1:live',
+        request_id: 'r',
+        endpoint: 'e',
+        event_time: 2001 * HOUR_MS,
+        prediction_time: 2000 * HOUR_MS,
+      },
       ...{ label: 1, score: 0.25, purpose: 'live', arm: 'champion', model: 'm', version: 1 },
     },
   ]);
@@ -26,10 +40,22 @@ test('a result carries the prediction, the label and when it was known', () => {
 test('a shadow prediction that comes after the outcome is joined too, and a correction gives both anew', () => {
   let state = joinStep(RULES, null, { kind: 'prediction', prediction }).state;
   state = joinStep(RULES, state, outcomeAt(2001 * HOUR_MS)).state;
-  const shadow = joinStep(RULES, state, { kind: 'prediction', prediction: { ...prediction, prediction_id: 'r:m:2:shadow', purpose: 'shadow', version: 2 } });
-  assert.deepEqual(shadow.results.map(({ version, label }) => [version, label]), [[2, 1]]);
+  const shadow = joinStep(RULES, state, {
+    kind: 'prediction',
+    prediction: { ...prediction, prediction_id: 'r:m:2:shadow', purpose: 'shadow', version: 2 },
+  });
+  assert.deepEqual(
+    shadow.results.map(({ version, label }) => [version, label]),
+    [[2, 1]],
+  );
   const corrected = joinStep(RULES, shadow.state, outcomeAt(2002 * HOUR_MS, 0));
-  assert.deepEqual(corrected.results.map(({ version, label }) => [version, label]), [[1, 0], [2, 0]]);
+  assert.deepEqual(
+    corrected.results.map(({ version, label }) => [version, label]),
+    [
+      [1, 0],
+      [2, 0],
+    ],
+  );
 });
 
 test('an outcome without a prediction is reported an hour later, once, with the whole record', () => {
@@ -48,7 +74,11 @@ test('an outcome without a prediction is reported an hour later, once, with the 
 test('an outcome of a request before serve_from is dropped in silence', () => {
   const knownAtMs = 1040 * HOUR_MS;
   const waiting = joinStep(RULES, null, outcomeAt(knownAtMs)).state;
-  assert.deepEqual(joinStep(RULES, waiting, { kind: 'timer', timeMs: knownAtMs + UNKNOWN_AFTER_MS }), { results: [], state: null, unknown: null });
+  assert.deepEqual(joinStep(RULES, waiting, { kind: 'timer', timeMs: knownAtMs + UNKNOWN_AFTER_MS }), {
+    results: [],
+    state: null,
+    unknown: null,
+  });
 });
 
 test('an outcome beyond the horizon gives no result', () => {
@@ -58,10 +88,16 @@ test('an outcome beyond the horizon gives no result', () => {
 });
 
 test('outcomes are read by the declared names, and refused with the field', () => {
-  const endpoint = { name: 'e', outcome: { key_field: 'id', event_time_field: 'at', label_field: 'late', horizon_ms: 1 } };
+  const endpoint = {
+    name: 'e',
+    outcome: { key_field: 'id', event_time_field: 'at', label_field: 'late', horizon_ms: 1 },
+  };
   assert.deepEqual(readOutcome(endpoint, { id: 7, at: 5, late: true }), { requestId: '7', knownAtMs: 5, label: 1 });
   const refused = (value: unknown, code: string, field: string): void => {
-    assert.throws(() => readOutcome(endpoint, value), (error) => error instanceof Failure && error.code === code && error.field === field);
+    assert.throws(
+      () => readOutcome(endpoint, value),
+      (error) => error instanceof Failure && error.code === code && error.field === field,
+    );
   };
   refused({ at: 5, late: 1 }, 'missing_field', 'id');
   refused({ id: 'x', at: 'soon', late: 1 }, 'invalid_field', 'at');

@@ -10,7 +10,11 @@ function scores(rows: number, skill: number, stride: number): number[] {
   return Array.from({ length: rows }, (_, at) => (((at * stride) % 97) / 97) * (1 - skill) + (at % 2) * skill);
 }
 function rowsOf(rows: number, champion: number, challenger: number, stride = 61): PairedRows {
-  return { labels: Array.from({ length: rows }, (_, at) => at % 2), champion: scores(rows, champion, 35), challenger: scores(rows, challenger, stride) };
+  return {
+    labels: Array.from({ length: rows }, (_, at) => at % 2),
+    champion: scores(rows, champion, 35),
+    challenger: scores(rows, challenger, stride),
+  };
 }
 
 test('a clear gain passes, a clear loss fails, both ways round', () => {

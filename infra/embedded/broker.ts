@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Failure } from '../../schemas/failure.ts';
-import { Child, freePort, requireFreePort, waitForPort } from './child.ts';
+import { Child, type ChildOptions, freePort, requireFreePort, waitForPort } from './child.ts';
 
 export interface BrokerOptions {
   readonly dataDir: string;
@@ -14,6 +14,8 @@ export interface BrokerOptions {
   readonly port: number;
   readonly java: string;
   readonly heapMb: number;
+  /** told apart from plain starting by whoever must know all its processes */
+  readonly spawn?: (options: ChildOptions) => Child;
 }
 
 export interface RunningBroker {
@@ -101,7 +103,7 @@ export async function startBroker(options: BrokerOptions): Promise<RunningBroker
   writeFileSync(logging, LOGGING);
   const jars = classpath(libsDir);
   if (!existsSync(join(dataDir, 'log', 'meta.properties'))) await format(java, jars, config, logging);
-  const child = new Child({
+  const child = (options.spawn ?? ((child) => new Child(child)))({
     command: java,
     arguments: [`-Xmx${options.heapMb}m`, `-Xms${Math.min(256, options.heapMb)}m`, '-XX:+UseSerialGC', '-Xshare:auto', `-Dlog4j2.configurationFile=file:${logging}`, '-cp', jars, 'kafka.Kafka', config],
     logFile: options.logFile,

@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '../clock.ts';
 import { Failure } from '../../schemas/failure.ts';
-import { Child, requireFreePort } from './child.ts';
+import { Child, type ChildOptions, requireFreePort } from './child.ts';
 
 export interface RegistryOptions {
   readonly home: string;
@@ -12,6 +12,8 @@ export interface RegistryOptions {
   readonly port: number;
   readonly java: string;
   readonly brokers: string;
+  /** told apart from plain starting by whoever must know all its processes */
+  readonly spawn?: (options: ChildOptions) => Child;
 }
 
 export interface RunningRegistry {
@@ -24,11 +26,11 @@ const START_WAIT_MS = 90_000;
 const STEP_MS = 100;
 
 /** @throws Failure `port_in_use` */
-export async function startRegistry({ home, logFile, host, port, java, brokers }: RegistryOptions): Promise<RunningRegistry> {
+export async function startRegistry({ home, logFile, host, port, java, brokers, spawn }: RegistryOptions): Promise<RunningRegistry> {
   await requireFreePort(host, port, 'MILLRACE_REGISTRY_PORT');
   const jar = readdirSync(home).find((name) => name.endsWith('-runner.jar'));
   if (jar === undefined) throw new Failure('missing_tool', `There is no schema registry in ${home}.`, { fix: 'Run `npm start` once: it fetches it.' });
-  const child = new Child({
+  const child = (spawn ?? ((options) => new Child(options)))({
     command: java,
     arguments: [
       '-Xmx256m',

@@ -4,7 +4,7 @@ import { createReadStream } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { Failure } from '../../schemas/failure.ts';
 import { type Models } from '../../serving/scoring/models.ts';
-import { type LoadedModel, type WorkerAnswer, type WorkerRequest } from './onnx-worker.ts';
+import { type LoadedModel, type WorkerAnswer, type WorkerRequest } from './onnx-messages.ts';
 
 type Waiting = { resolve(answer: WorkerAnswer): void; reject(error: unknown): void };
 

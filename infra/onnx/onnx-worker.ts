@@ -2,25 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
-
-export interface WorkerRequest {
-  readonly id: number;
-  readonly call: { readonly kind: 'load'; readonly model: string; readonly path: string } | { readonly kind: 'run'; readonly model: string; readonly rows: number; readonly data: Float32Array } | { readonly kind: 'unload'; readonly model: string };
-}
-
-export interface LoadedModel {
-  readonly inputName: string;
-  /** numbers per row; −1 where the model does not say */
-  readonly inputWidth: number;
-  readonly outputName: string;
-}
-
-export interface WorkerAnswer {
-  readonly id: number;
-  readonly error?: string;
-  readonly loaded?: LoadedModel;
-  readonly scores?: Float64Array;
-}
+import { type LoadedModel, type WorkerAnswer, type WorkerRequest } from './onnx-messages.ts';
 
 interface Session {
   readonly session: InferenceSession;

@@ -6,7 +6,7 @@ import { controlTopics } from '../../streams/topology.ts';
 import { systemClock } from '../clock.ts';
 import { connect } from '../connect.ts';
 import { startBroker } from '../embedded/broker.ts';
-import { Child, requireFreePort, waitForPort } from '../embedded/child.ts';
+import { Child, type ChildOptions, requireFreePort, waitForPort } from '../embedded/child.ts';
 import { startRegistry } from '../embedded/registry.ts';
 import { type Role } from '../roles/main.ts';
 import { type Settings } from '../settings.ts';
@@ -21,7 +21,6 @@ interface Part {
   readonly name: string;
   child: Child;
   start(): Promise<Child>;
-  readonly graceMs: number;
   restarts: number;
 }
 
@@ -34,6 +33,8 @@ const BACKOFF_MS = [200, 1000, 3000, 10_000];
 export class Stack {
   readonly #options: StackOptions;
   readonly #parts: Part[] = [];
+  /** every process that was started, those that are still starting too */
+  readonly #started = new Map<Child, { readonly name: string; readonly graceMs: number }>();
   #stopping = false;
   readonly #lock: string;
 
@@ -56,10 +57,10 @@ export class Stack {
     try {
       const { kafkaBrokers, schemaRegistryUrl, clickhouseUrl } = this.#settings;
       await requireFreePort(this.#settings.host, this.#settings.httpPort, 'MILLRACE_HTTP_PORT');
-      if (kafkaBrokers === null) await this.#keep('kafka', 15_000, () => this.#startBroker());
+      if (kafkaBrokers === null) await this.#keep('kafka', () => this.#startBroker());
       await Promise.all([
-        schemaRegistryUrl === null ? this.#keep('registry', 5000, () => this.#startRegistry()) : null,
-        clickhouseUrl === null ? this.#keep('clickhouse', 10_000, () => this.#startClickHouse()) : null,
+        schemaRegistryUrl === null ? this.#keep('registry', () => this.#startRegistry()) : null,
+        clickhouseUrl === null ? this.#keep('clickhouse', () => this.#startClickHouse()) : null,
         this.#makeTopics(),
       ]);
       // the gateway first: trainers and people look for it
@@ -84,9 +85,9 @@ export class Stack {
     writeFileSync(this.#lock, JSON.stringify({ pid: process.pid, httpPort: this.#settings.httpPort }));
   }
 
-  async #keep(name: string, graceMs: number, start: () => Promise<Child>): Promise<void> {
+  async #keep(name: string, start: () => Promise<Child>): Promise<void> {
     const child = await start();
-    const part: Part = { name, child, start, graceMs, restarts: 0 };
+    const part: Part = { name, child, start, restarts: 0 };
     this.#parts.push(part);
     this.#note(part);
     this.#watch(part);
@@ -116,16 +117,22 @@ export class Stack {
       });
   }
 
+  #spawn(name: string, graceMs: number, options: ChildOptions): Child {
+    const child = new Child(options);
+    this.#started.set(child, { name, graceMs });
+    return child;
+  }
+
   async #startBroker(): Promise<Child> {
     const { dataDir, kafkaLibs, host, kafkaPort, java, kafkaHeapMb } = this.#settings;
     if (!existsSync(kafkaLibs)) throw new Failure('missing_tool', "Kafka's jars are not there.", { field: 'MILLRACE_KAFKA_LIBS', fix: 'Start through `npm start` or `npx millrace`: they fetch them.' });
-    const broker = await startBroker({ dataDir: join(dataDir, 'kafka'), libsDir: kafkaLibs, logFile: this.#log('kafka'), host, port: kafkaPort, java, heapMb: kafkaHeapMb });
+    const broker = await startBroker({ dataDir: join(dataDir, 'kafka'), libsDir: kafkaLibs, logFile: this.#log('kafka'), host, port: kafkaPort, java, heapMb: kafkaHeapMb, spawn: (options) => this.#spawn('kafka', 15_000, options) });
     return broker.child;
   }
 
   async #startRegistry(): Promise<Child> {
     const { registryHome, host, registryPort, java, kafkaPort, kafkaBrokers } = this.#settings;
-    const registry = await startRegistry({ home: registryHome, logFile: this.#log('registry'), host, port: registryPort, java, brokers: kafkaBrokers?.join(',') ?? `${host}:${kafkaPort}` });
+    const registry = await startRegistry({ home: registryHome, logFile: this.#log('registry'), host, port: registryPort, java, brokers: kafkaBrokers?.join(',') ?? `${host}:${kafkaPort}`, spawn: (options) => this.#spawn('registry', 5000, options) });
     await registry.ready();
     return registry.child;
   }
@@ -134,7 +141,7 @@ export class Stack {
     const { dataDir, host, clickhousePort } = this.#settings;
     await requireFreePort(host, clickhousePort, 'MILLRACE_CLICKHOUSE_PORT');
     const program = new URL('../clickhouse/chdb-main.ts', import.meta.url).pathname;
-    const child = new Child({
+    const child = this.#spawn('clickhouse', 10_000, {
       command: process.execPath,
       arguments: [program, '--data-dir', join(dataDir, 'clickhouse'), '--host', host, '--port', String(clickhousePort)],
       logFile: this.#log('clickhouse'),
@@ -154,7 +161,7 @@ export class Stack {
     const starts = roles.flatMap(([role, copies]) =>
       Array.from({ length: copies }, (_, copy) => {
         const name = copies === 1 ? role : `${role}-${copy}`;
-        return this.#keep(name, ROLE_GRACE_MS, () => this.#startRole(name, role, String(copy)));
+        return this.#keep(name, () => this.#startRole(name, role, String(copy)));
       }),
     );
     await Promise.all(starts);
@@ -164,7 +171,7 @@ export class Stack {
     const statusFile = join(this.#settings.dataDir, 'run', `${name}.json`);
     rmSync(statusFile, { force: true });
     const program = new URL('../roles/main.ts', import.meta.url).pathname;
-    const child = new Child({
+    const child = this.#spawn(name, ROLE_GRACE_MS, {
       command: process.execPath,
       arguments: ['--max-old-space-size=768', program, '--role', role, '--instance', instance, '--status-file', statusFile],
       logFile: this.#log(name),
@@ -189,10 +196,15 @@ export class Stack {
     if (this.#stopping) return;
     this.#stopping = true;
     const infrastructure = ['kafka', 'registry', 'clickhouse'];
-    await Promise.all(this.#parts.filter(({ name }) => !infrastructure.includes(name)).map(({ child, graceMs }) => child.stop(graceMs)));
-    await Promise.all(this.#parts.filter(({ name }) => name === 'registry' || name === 'clickhouse').map(({ child, graceMs }) => child.stop(graceMs)));
-    await Promise.all(this.#parts.filter(({ name }) => name === 'kafka').map(({ child, graceMs }) => child.stop(graceMs)));
+    await this.#stopThose((name) => !infrastructure.includes(name));
+    await this.#stopThose((name) => name !== 'kafka');
+    await this.#stopThose(() => true);
     rmSync(join(this.#settings.dataDir, 'run'), { recursive: true, force: true });
+  }
+
+  async #stopThose(wanted: (name: string) => boolean): Promise<void> {
+    const children = [...this.#started].filter(([child, { name }]) => !child.ended && wanted(name));
+    await Promise.all(children.map(([child, { graceMs }]) => child.stop(graceMs)));
   }
 }
 

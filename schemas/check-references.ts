@@ -18,7 +18,7 @@ export function checkReferences(definitions: readonly Definition[]): void {
     const path = `${definition.kind} ${definition.name}`;
     if (definition.kind === 'feature_view') checkView(path, definition, entities);
     else if (definition.kind === 'endpoint') checkEndpoint(path, definition, views);
-    else requireKnown(`${path}.endpoint`, definition.endpoint, endpoints, 'endpoint');
+    else requireKnown(`${path}: endpoint`, definition.endpoint, endpoints, 'endpoint');
   }
 }
 
@@ -27,10 +27,10 @@ function requireKnown(path: string, name: string, known: readonly string[], what
 }
 
 function checkView(path: string, view: FeatureViewDefinition, entities: readonly string[]): void {
-  requireKnown(`${path}.entity`, view.entity, entities, 'entity');
+  requireKnown(`${path}: entity`, view.entity, entities, 'entity');
   const names = new Set<string>();
   for (const [index, { name }] of view.features.entries()) {
-    if (names.has(name)) throw invalid(`${path}.features[${index}].name`, `${name} is declared twice.`, 'Give each feature a name of its own.');
+    if (names.has(name)) throw invalid(`${path}: features[${index}].name`, `${name} is declared twice.`, 'Give each feature a name of its own.');
     names.add(name);
   }
 }
@@ -38,7 +38,7 @@ function checkView(path: string, view: FeatureViewDefinition, entities: readonly
 function checkEndpoint(path: string, endpoint: EndpointDefinition, views: readonly FeatureViewDefinition[]): void {
   const names = new Set<string>();
   for (const [index, input] of endpoint.inputs.entries()) {
-    const at = `${path}.inputs[${index}]`;
+    const at = `${path}: inputs[${index}]`;
     if (names.has(input.name)) throw invalid(`${at}.name`, `${input.name} is listed twice.`, 'List each input once.');
     names.add(input.name);
     if (input.from === 'request') continue;
@@ -47,7 +47,7 @@ function checkEndpoint(path: string, endpoint: EndpointDefinition, views: readon
     if (view === undefined) continue;
     requireKnown(`${at}.name`, input.name, view.features.map(({ name }) => name), `feature of ${view.name}`);
     if (endpoint.entities[view.entity] === undefined) {
-      throw invalid(`${path}.entities.${view.entity}`, `is missing: the view ${view.name} is about ${view.entity}.`, `Say which request field holds its key, for example \`${view.entity}: ${view.entity}_id\`.`);
+      throw invalid(`${path}: entities.${view.entity}`, `is missing: the view ${view.name} is about ${view.entity}.`, `Say which request field holds its key, for example \`${view.entity}: ${view.entity}_id\`.`);
     }
   }
 }
@@ -57,7 +57,7 @@ export function checkAgainstSchema(view: FeatureViewDefinition, schema: AvroSche
   const path = `feature_view ${view.name}`;
   const known = schema.fields.map(({ name }) => name);
   const check = (at: string, field: string): void => {
-    if (!known.includes(field)) throw invalid(`${path}.${at}`, `the events of ${view.source.topic} have no field ${field}.`, didYouMean(field, known));
+    if (!known.includes(field)) throw invalid(`${path}: ${at}`, `the events of ${view.source.topic} have no field ${field}.`, didYouMean(field, known));
   };
   check('source.key_field', view.source.key_field);
   check('source.event_time_field', view.source.event_time_field);
@@ -65,7 +65,7 @@ export function checkAgainstSchema(view: FeatureViewDefinition, schema: AvroSche
     if (feature.field === '') continue;
     check(`features[${index}].field`, feature.field);
     const type = schema.fields.find(({ name }) => name === feature.field)?.type;
-    if (!isNumeric(type)) throw invalid(`${path}.features[${index}].field`, `${feature.field} is ${JSON.stringify(type)}, not a number.`, 'Choose a numeric field.');
+    if (!isNumeric(type)) throw invalid(`${path}: features[${index}].field`, `${feature.field} is ${JSON.stringify(type)}, not a number.`, 'Choose a numeric field.');
   }
 }
 

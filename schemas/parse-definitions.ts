@@ -21,28 +21,33 @@ const KINDS = ['entity', 'feature_view', 'endpoint', 'monitor', 'retraining_poli
 export function parseDefinitions(files: readonly { readonly name: string; readonly text: string }[]): readonly Definition[] {
   const definitions: Definition[] = [];
   for (const { name, text } of files) {
-    for (const document of parseAllDocuments(text)) {
+    const documents = [...parseAllDocuments(text)];
+    for (const [index, document] of documents.entries()) {
+      const place = documents.length === 1 ? name : `${name} (document ${index + 1})`;
       const error = document.errors[0];
-      if (error !== undefined) throw invalid(name, error.message.split('\n')[0] ?? 'is no YAML.', 'Correct the YAML.');
+      if (error !== undefined) throw invalid(place, error.message.split('\n')[0] ?? 'is no YAML.', 'Correct the YAML.');
       const value: unknown = document.toJS();
-      if (value !== null && value !== undefined) definitions.push(parseDefinition(name, value));
+      if (value !== null && value !== undefined) definitions.push(parseDefinition(place, value));
     }
   }
   checkReferences(definitions);
   return definitions;
 }
 
-function parseDefinition(file: string, value: unknown): Definition {
-  const outer = new Fields(file, value);
+function parseDefinition(place: string, value: unknown): Definition {
+  const outer = new Fields(`${place}:`, value);
   const kind = outer.choice('kind', KINDS);
   const name = outer.name('name', 'my-name');
-  const fields = new Fields(`${kind} ${name}`, value);
+  const fields = new Fields(`${kind} ${name}:`, value);
   fields.raw('kind');
   fields.raw('name');
   const definition = PARSERS[kind](name, fields);
   fields.end();
   return definition;
 }
+
+/** What stands in a feature row before its features. */
+const ROW_FIELDS: readonly string[] = ['entity_key', 'event_time', 'valid_until', 'definition_hash', 'source_topic', 'source_partition', 'source_offset'];
 
 const PARSERS: Readonly<Record<(typeof KINDS)[number], (name: string, fields: Fields) => Definition>> = {
   entity: parseEntity,
@@ -66,7 +71,7 @@ function parseFeatureView(name: string, fields: Fields): FeatureViewDefinition {
     name,
     entity: fields.text('entity', 'user'),
     source: {
-      topic: source.text('topic', 'payments.authorised'),
+      topic: source.topic('topic', 'payments.authorised'),
       key_field: source.text('key_field', 'user_id'),
       event_time_field: source.text('event_time_field', 'occurred_at'),
     },
@@ -84,7 +89,7 @@ function parseFeature(fields: Fields): FeatureDefinition {
   const kind = fields.choice('function', ['count', 'sum', 'mean', 'min', 'max', 'last']);
   if (kind === 'count' && fields.has('field')) throw invalid(fields.at('field'), 'is given, but count counts events.', 'Leave the field away.');
   const feature: FeatureDefinition = {
-    name: fields.name('name', 'amount_mean_1h'),
+    name: featureName(fields),
     function: kind,
     field: kind === 'count' ? '' : fields.text('field', 'amount'),
     window_ms: fields.durationMs('window'),
@@ -92,6 +97,12 @@ function parseFeature(fields: Fields): FeatureDefinition {
   if (feature.window_ms <= 0) throw invalid(fields.at('window'), 'is not longer than nothing.', 'Give a duration such as 1h.');
   fields.end();
   return feature;
+}
+
+function featureName(fields: Fields): string {
+  const name = fields.fieldName('name', 'amount_mean_1h');
+  if (ROW_FIELDS.includes(name)) throw invalid(fields.at('name'), `${name} is a field that every feature row has.`, 'Choose another name.');
+  return name;
 }
 
 function parseEndpoint(name: string, fields: Fields): EndpointDefinition {
@@ -142,7 +153,7 @@ function parseMonitor(name: string, fields: Fields): MonitorDefinition {
       subject: alert.has('subject') ? alert.text('subject', 'score') : '',
       direction: alert.choice('direction', ['above', 'below']),
       threshold: alert.number('threshold', { min: -1e12, max: 1e12 }),
-      consecutive: alert.number('consecutive', { min: 1, max: 1000 }, 1),
+      consecutive: alert.wholeNumber('consecutive', { min: 1, max: 1000 }, 1),
     };
     alert.end();
     return parsed;
@@ -203,7 +214,7 @@ function parseRolloutPolicy(name: string, fields: Fields): RolloutPolicyDefiniti
     endpoint: fields.text('endpoint', 'my-endpoint'),
     gates,
     decision_lag_ms: fields.durationMs('decision_lag', 0),
-    min_rows: fields.number('min_rows', { min: 1, max: 1e9 }, 1000),
+    min_rows: fields.wholeNumber('min_rows', { min: 1, max: 1e9 }, 1000),
     metric: fields.choice('metric', ['auc', 'log_loss'], 'auc'),
     tolerance: fields.number('tolerance', { min: 0, max: 1 }, 0),
     canary_share: fields.number('canary_share', { min: 0, max: 1 }, 0.1),

@@ -39,6 +39,8 @@ function editDistance(a: string, b: string): number {
 
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
+const ISO_INSTANT = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?(Z|[+-]\d{2}:\d{2}))?$/;
+
 /** One object of a definition: each field is read once; what was not read is unknown. */
 export class Fields {
   readonly #path: string;
@@ -46,13 +48,15 @@ export class Fields {
   readonly #read = new Set<string>();
 
   constructor(path: string, value: unknown) {
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalid(path, 'should be a mapping of names to values.', 'Write `name: value` lines.');
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalid(path.replace(/:$/, ''), 'should be a mapping of names to values.', 'Write `name: value` lines.');
     this.#path = path;
     this.#values = value as Readonly<Record<string, unknown>>;
   }
 
+  /** A path that ends in a colon names the whole definition: `feature_view clicks: source.topic`. */
   at(name: string): string {
-    return this.#path === '' ? name : `${this.#path}.${name}`;
+    if (this.#path === '') return name;
+    return this.#path.endsWith(':') ? `${this.#path} ${name}` : `${this.#path}.${name}`;
   }
 
   raw(name: string): unknown {
@@ -87,6 +91,21 @@ export class Fields {
     return value;
   }
 
+  /** A name that is also an Avro field, a column and a model input. */
+  fieldName(name: string, example: string): string {
+    const value = this.text(name, example);
+    if (!/^[a-z][a-z0-9_]{0,99}$/.test(value)) throw invalid(this.at(name), `${value} is no field name.`, 'Use lower-case letters, digits and _, starting with a letter.');
+    return value;
+  }
+
+  topic(name: string, example: string): string {
+    const value = this.text(name, example);
+    if (!/^[A-Za-z0-9._-]{1,249}$/.test(value) || value === '.' || value === '..') {
+      throw invalid(this.at(name), `${value} is no topic.`, 'Use letters, digits, dots, - and _, at most 249 characters, as Kafka does.');
+    }
+    return value;
+  }
+
   choice<T extends string>(name: string, choices: readonly T[], otherwise?: T): T {
     if (!this.has(name) && otherwise !== undefined) return otherwise;
     const value = this.text(name, choices[0] ?? '');
@@ -104,13 +123,19 @@ export class Fields {
     return value;
   }
 
+  wholeNumber(name: string, bounds: { min: number; max: number }, otherwise?: number): number {
+    const value = this.number(name, bounds, otherwise);
+    if (!Number.isInteger(value)) throw invalid(this.at(name), `${value} is no whole number.`, `Write ${Math.max(bounds.min, Math.round(value))}, for example.`);
+    return value;
+  }
+
   boolean(name: string, otherwise: boolean): boolean {
     const value = this.raw(name) ?? otherwise;
     if (typeof value !== 'boolean') throw invalid(this.at(name), `${JSON.stringify(value)} is neither true nor false.`, 'Write true or false.');
     return value;
   }
 
-  /** `90s`, `1h`, `7d` → ms */
+  /** `90s`, `1.5h`, `7d` → whole ms */
   durationMs(name: string, otherwise?: number): number {
     if (!this.has(name) && otherwise !== undefined) return otherwise;
     const value = this.required(name, '1h');
@@ -119,14 +144,18 @@ export class Fields {
     if (match === null || unitMs === undefined) {
       throw invalid(this.at(name), `${JSON.stringify(value)} is no duration.`, 'Write a number with its unit, for example 30s, 5m, 1h or 7d.');
     }
-    return Number(match[1]) * unitMs;
+    return Math.round(Number(match[1]) * unitMs);
   }
 
-  /** ISO 8601 → epoch ms */
+  /** ISO 8601 → epoch ms; without a zone it would mean another instant on another machine */
   instantMs(name: string): number {
     const value = this.required(name, '2013-04-01T00:00:00Z');
-    const ms = value instanceof Date ? value.getTime() : typeof value === 'string' ? Date.parse(value) : Number.NaN;
-    if (Number.isNaN(ms)) throw invalid(this.at(name), `${JSON.stringify(value)} is no instant.`, 'Write ISO 8601, for example 2013-04-01T00:00:00Z.');
+    const text = value instanceof Date ? value.toISOString() : value;
+    const ms = typeof text === 'string' && ISO_INSTANT.test(text) ? Date.parse(text) : Number.NaN;
+    if (Number.isNaN(ms)) {
+      const lacksZone = typeof text === 'string' && ISO_INSTANT.test(`${text}Z`);
+      throw invalid(this.at(name), `${JSON.stringify(value)} is no instant.`, lacksZone ? `Add the zone: ${text}Z for UTC.` : 'Write ISO 8601, for example 2013-04-01T00:00:00Z.');
+    }
     return ms;
   }
 

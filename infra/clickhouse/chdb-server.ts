@@ -122,8 +122,8 @@ export class ChdbServer {
     const key = `${table}${columns}`;
     const known = this.#structures.get(key);
     if (known !== undefined) return known;
-    const text = Buffer.from(await this.#query(`SELECT name, type FROM (DESCRIBE TABLE ${table})`, 'JSONCompactEachRow')).toString();
-    const described = text.split('\n').filter((line) => line !== '').map((line) => JSON.parse(line) as [string, string]);
+    const text = Buffer.from(await this.#query(`DESCRIBE TABLE ${table}`, 'JSONCompactEachRow')).toString();
+    const described = text.split('\n').filter((line) => line !== '').map((line) => JSON.parse(line) as [string, string, ...unknown[]]).map(([name, type]): [string, string] => [name, type]);
     const wanted = columns === '' ? null : columns.slice(1, -1).split(',').map((name) => name.trim().replace(/^[`"]|[`"]$/g, ''));
     const chosen = wanted === null ? described : wanted.map((name) => described.find(([column]) => column === name) ?? ([name, ''] as [string, string]));
     const missing = chosen.find(([, type]) => type === '');

@@ -1,14 +1,11 @@
-// The demo's run against a stack that is up: apply the definitions, play the year, wait for the last decisions.
+// The demo's definitions and its flights, played against a stack that is up.
 import { readFileSync, readdirSync } from 'node:fs';
 import { AvroCodec, type AvroSchema } from '../../schemas/codec.ts';
 import { type Watermarks } from '../../schemas/events.generated.ts';
 import { type Definition } from '../../schemas/definitions.ts';
 import { parseDefinitions } from '../../schemas/parse-definitions.ts';
-import { declared, declaredTopics } from '../../streams/topology.ts';
 import { systemClock } from '../clock.ts';
-import { CommandClient } from '../command-client.ts';
 import { type Connections } from '../connect.ts';
-import { type Settings } from '../settings.ts';
 import { DEMO_ENDPOINT, DEMO_SCHEMAS, FlightYear } from './flights.ts';
 import { replay } from './replayer.ts';
 
@@ -31,21 +28,6 @@ export async function demoCodecs({ registry }: Connections): Promise<Map<string,
     codecs.set(topic, new AvroCodec(await registry.register(`${topic}-value`, schema), schema));
   }
   return codecs;
-}
-
-/** Makes the topics that the definitions ask for, then sends them to the lifecycle. */
-export async function applyDefinitions(connections: Connections, settings: Settings, definitions: readonly Definition[], issuedBy: string): Promise<{ applied: number; unchanged: number }> {
-  const { log, codec, topics } = connections;
-  const admin = log.admin();
-  await admin.ensureTopics(declaredTopics(topics, declared(definitions), settings.partitions));
-  await admin.close();
-  const commands = new CommandClient({ log, codec, names: topics, clock: systemClock, workspace: settings.workspace, issuedBy });
-  await commands.start();
-  try {
-    return (await commands.send('ApplyDefinitions', { definitions })) as { applied: number; unchanged: number };
-  } finally {
-    await commands.close();
-  }
 }
 
 export interface DemoOptions {

@@ -1,22 +1,29 @@
 // Plays events into their topics in event-time order, with marks that say how far each partition is complete. It can be stopped
 // at any point: what a partition already holds tells, event by event, where to go on.
-import { type AvroCodec, type EventCodec } from '../../schemas/codec.ts';
+import { type EventCodec } from '../../schemas/codec.ts';
 import { type Watermark } from '../../schemas/events.generated.ts';
 import { type TopicNames } from '../../schemas/topics.ts';
 import { type Clock } from '../../streams/clock.ts';
 import { headerMaker } from '../../streams/event-headers.ts';
 import { type Log, type LogWriter, type NewRecord } from '../../streams/log.ts';
 import { partitionOfKey } from '../../streams/murmur2.ts';
-import { type DemoEvent, type DemoEvents } from './flights.ts';
+import { type DemoEvent } from './flights.ts';
+
+/** Events in the order of their times, each made when it is asked for. */
+export interface OrderedEvents {
+  readonly length: number;
+  timeMs(index: number): number | undefined;
+  slice(from: number, to: number): readonly DemoEvent[];
+}
 
 export interface ReplayOptions {
   readonly log: Log;
   readonly clock: Clock;
   readonly names: TopicNames;
   readonly codec: EventCodec;
-  readonly codecs: ReadonlyMap<string, AvroCodec<unknown>>;
+  readonly codecs: ReadonlyMap<string, { encode(value: unknown): Buffer }>;
   /** in the order of event times */
-  readonly events: DemoEvents;
+  readonly events: OrderedEvents;
   /** multiple of real time; null: as fast as the loop takes them */
   readonly speed: number | null;
   /** resolves when the loop has come near enough to this event time */

@@ -68,10 +68,15 @@ export class Stack {
       const { featureWorkers, scoringWorkers } = this.#settings;
       await this.#startRoles([['gateway', 1], ['features', featureWorkers], ['analytics', 1], ['monitoring', 1], ['training', 1]]);
       await this.#startRoles([['scoring', scoringWorkers], ['shadow', 1]]);
+      this.#tell(true);
     } catch (error) {
       await this.stop();
       throw error;
     }
+  }
+
+  #tell(ready: boolean): void {
+    writeFileSync(this.#lock, JSON.stringify({ pid: process.pid, ready }));
   }
 
   #takeLock(): void {
@@ -82,7 +87,7 @@ export class Stack {
         throw new Failure('conflict', `Millrace already runs in ${this.#settings.dataDir} (process ${pid}).`, { fix: 'Use it, stop it with `npx millrace down`, or set MILLRACE_DATA_DIR and the ports for a second one.' });
       }
     }
-    writeFileSync(this.#lock, JSON.stringify({ pid: process.pid, httpPort: this.#settings.httpPort }));
+    this.#tell(false);
   }
 
   async #keep(name: string, start: () => Promise<Child>): Promise<void> {

@@ -1,0 +1,232 @@
+// up, down, run, status, reset, doctor: the stack of one machine.
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, statfsSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { Failure } from '../../schemas/failure.ts';
+import { systemClock } from '../clock.ts';
+import { ROLES, runRole } from '../roles/main.ts';
+import { SETTING_NAMES, type Settings } from '../settings.ts';
+import { Stack } from '../supervisor/stack.ts';
+import { type CliCommand, type CommandInput, answer, say, textOption } from './command.ts';
+import { stopSupervisor, supervisorOf } from './running.ts';
+
+const READY_WITHIN_MS = 180_000;
+const STEP_MS = 200;
+
+export function addressesOf({ host, httpPort, kafkaPort, registryPort, clickhousePort, kafkaBrokers, schemaRegistryUrl, clickhouseUrl }: Settings): Readonly<Record<string, string>> {
+  return {
+    http: `http://${host}:${httpPort}`,
+    kafka: kafkaBrokers?.join(',') ?? `${host}:${kafkaPort}`,
+    registry: schemaRegistryUrl ?? `http://${host}:${registryPort}`,
+    clickhouse: clickhouseUrl === null ? `http://${host}:${clickhousePort}` : new URL(clickhouseUrl).origin,
+  };
+}
+
+function tellAddresses(settings: Settings): string {
+  const { http, kafka, registry, clickhouse } = addressesOf(settings);
+  return [`  console, HTTP, MLflow  ${http}`, `  Kafka                  ${kafka}`, `  schema registry        ${registry}`, `  ClickHouse HTTP        ${clickhouse}`].join('\n');
+}
+
+/** Resolves at Ctrl-C. */
+export function untilStopped(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const keepAlive = setInterval(() => undefined, 60_000);
+    const end = (): void => {
+      clearInterval(keepAlive);
+      resolve();
+    };
+    if (signal.aborted) end();
+    else signal.addEventListener('abort', end, { once: true });
+  });
+}
+
+export const up: CliCommand = {
+  summary: 'start the platform on this machine',
+  usage: '[--detach] [--time live|event]',
+  help: [
+    'Starts Kafka, the schema registry and ClickHouse (each unless a setting names another), and every role.',
+    '--detach   comes back when everything is ready; `millrace down` stops it',
+    '--time     live (default): requests see the newest rows; event: inputs are merged by event time, for replays',
+  ],
+  options: { detach: { type: 'boolean' }, time: { type: 'string' } },
+  async run(input) {
+    const { settings, options, signal } = input;
+    const time = textOption(input, 'time') ?? settings.time;
+    if (time !== 'live' && time !== 'event') throw new Failure('invalid_field', `--time is ${time}.`, { field: '--time', fix: 'Give live or event.' });
+    if (options['detach'] === true) return startDetached(input, time);
+    const stack = new Stack({ settings, environment: { MILLRACE_TIME: time }, say });
+    signal.addEventListener('abort', () => void stack.stop(), { once: true });
+    try {
+      await stack.start();
+      answer(input, { ready: true, ...addressesOf(settings) }, `Millrace is up. Ctrl-C stops it.\n${tellAddresses(settings)}`);
+      await untilStopped(signal);
+      say('stopping …');
+    } finally {
+      await stack.stop();
+    }
+  },
+};
+
+async function startDetached(input: CommandInput, time: string): Promise<void> {
+  const { settings } = input;
+  const running = supervisorOf(settings);
+  if (running !== null) throw new Failure('conflict', `Millrace already runs in ${settings.dataDir} (process ${running.pid}).`, { fix: 'Use it, or stop it with `npx millrace down`.' });
+  mkdirSync(join(settings.dataDir, 'logs'), { recursive: true });
+  const log = join(settings.dataDir, 'logs', 'supervisor.log');
+  const file = openSync(log, 'w');
+  const child = spawn(process.execPath, [new URL('millrace.ts', import.meta.url).pathname, 'up', '--time', time], { detached: true, stdio: ['ignore', file, file] });
+  child.unref();
+  const untilMs = systemClock.monotonicMs() + READY_WITHIN_MS;
+  process.stderr.write('starting ');
+  while (supervisorOf(settings)?.ready !== true) {
+    if (child.exitCode !== null) throw new Failure('not_ready', `It did not start:\n${readFileSync(log, 'utf8').trim()}`);
+    if (systemClock.monotonicMs() > untilMs) throw new Failure('not_ready', `It was not ready within ${READY_WITHIN_MS / 1000} s.`, { fix: `See ${log}.` });
+    process.stderr.write('.');
+    await systemClock.sleep(STEP_MS * 5);
+  }
+  process.stderr.write('\n');
+  answer(input, { ready: true, pid: child.pid, ...addressesOf(settings) }, `Millrace is up (process ${child.pid}); \`npx millrace down\` stops it.\n${tellAddresses(settings)}`);
+}
+
+export const down: CliCommand = {
+  summary: 'stop the platform that runs in the data folder',
+  usage: '',
+  help: ['Roles finish what they have begun, Kafka last. The data stays.'],
+  options: {},
+  async run(input) {
+    const running = supervisorOf(input.settings);
+    if (running !== null) await stopSupervisor(running);
+    answer(input, { stopped: running !== null }, running === null ? `Nothing runs in ${input.settings.dataDir}.` : 'Stopped.');
+  },
+};
+
+export const run: CliCommand = {
+  summary: 'run one role in this process, for clusters',
+  usage: `--role ${ROLES.join('|')} [--instance N]`,
+  help: ['Needs KAFKA_BROKERS, SCHEMA_REGISTRY_URL and CLICKHOUSE_URL where these are not on this machine.', 'Several instances of a role share its partitions; give each its own --instance, which names its state folder.'],
+  options: { role: { type: 'string' }, instance: { type: 'string' } },
+  async run(input) {
+    const name = textOption(input, 'role');
+    const role = ROLES.find((known) => known === name);
+    if (role === undefined) throw new Failure('unknown_name', name === null ? '--role is missing.' : `There is no role ${name}.`, { field: '--role', fix: `Use one of ${ROLES.join(', ')}.` });
+    await runRole(role, textOption(input, 'instance') ?? '0', null);
+    await untilStopped(input.signal);
+  },
+};
+
+interface RoleStatus {
+  readonly name: string;
+  readonly pid: number;
+  readonly memory_mb: number;
+  readonly ready: boolean;
+}
+
+/** Every process of the stack, as the files in its run folder and /proc tell. */
+export async function processesOf({ dataDir }: Settings): Promise<RoleStatus[]> {
+  const folder = join(dataDir, 'run');
+  if (!existsSync(folder)) return [];
+  const names = readdirSync(folder).filter((file) => file.endsWith('.pid')).map((file) => file.slice(0, -4)).sort();
+  return Promise.all(
+    names.map(async (name) => {
+      const pid = Number(readFileSync(join(folder, `${name}.pid`), 'utf8'));
+      const status = join(folder, `${name}.json`);
+      const port = existsSync(status) ? (JSON.parse(readFileSync(status, 'utf8')) as { port: number }).port : null;
+      const ready = port === null ? memoryMb(pid) > 0 : await fetch(`http://127.0.0.1:${port}/health/ready`).then(({ ok }) => ok, () => false);
+      return { name, pid, memory_mb: memoryMb(pid), ready };
+    }),
+  );
+}
+
+function memoryMb(pid: number): number {
+  try {
+    return Math.round(Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024);
+  } catch {
+    return 0;
+  }
+}
+
+export const status: CliCommand = {
+  summary: 'what runs, with its memory',
+  usage: '[--json]',
+  help: [],
+  options: {},
+  async run(input) {
+    const running = supervisorOf(input.settings);
+    if (running === null) {
+      answer(input, { running: false }, `Nothing runs in ${input.settings.dataDir}. Start it with \`npx millrace up\`.`);
+      return;
+    }
+    const processes = await processesOf(input.settings);
+    const lines = processes.map(({ name, pid, memory_mb, ready }) => `  ${name.padEnd(14)} ${ready ? 'ready    ' : 'not ready'} ${String(memory_mb).padStart(5)} MB  process ${pid}`);
+    answer(input, { running: true, ready: running.ready, processes, ...addressesOf(input.settings) }, [...lines, tellAddresses(input.settings)].join('\n'));
+  },
+};
+
+export const reset: CliCommand = {
+  summary: 'delete all data of the platform in the data folder, and start over',
+  usage: '',
+  help: ['Stops it first when it runs. Downloads in the cache folder stay.'],
+  options: {},
+  async run(input) {
+    const { dataDir } = input.settings;
+    const running = supervisorOf(input.settings);
+    if (running !== null) await stopSupervisor(running);
+    const parts = ['kafka', 'state', 'clickhouse', 'logs', 'run', 'artifacts', 'training'].filter((part) => existsSync(join(dataDir, part)));
+    for (const part of parts) rmSync(join(dataDir, part), { recursive: true, force: true });
+    answer(input, { deleted: parts.map((part) => join(dataDir, part)) }, parts.length === 0 ? `There is nothing in ${dataDir}.` : `Deleted ${parts.join(', ')} in ${dataDir}.`);
+  },
+};
+
+interface Check {
+  readonly name: string;
+  readonly ok: boolean;
+  readonly detail: string;
+}
+
+export const doctor: CliCommand = {
+  summary: 'check this machine and the settings',
+  usage: '[--json]',
+  help: ['Looks for the tools, the ports, disk and memory, and lists every setting.'],
+  options: {},
+  async run(input) {
+    const { settings } = input;
+    const running = supervisorOf(settings) !== null;
+    const checks: Check[] = [
+      tool('Java 17 or newer', settings.java, ['-version'], /version "(1[7-9]|[2-9]\d)/),
+      tool('Python 3.11 or newer with the trainers', settings.python, ['-c', 'import mlflow, lightgbm, sys; print(sys.version)'], /^3\.(1[1-9]|[2-9]\d)/m),
+      { name: "Kafka's jars", ok: existsSync(settings.kafkaLibs), detail: settings.kafkaLibs },
+      { name: 'schema registry', ok: settings.schemaRegistryUrl !== null || existsSync(settings.registryHome), detail: settings.schemaRegistryUrl ?? settings.registryHome },
+      ...(await Promise.all((['httpPort', 'kafkaPort', 'registryPort', 'clickhousePort'] as const).map((name) => portCheck(name, settings, running)))),
+      diskCheck(settings.dataDir),
+    ];
+    const text = [...checks.map(({ name, ok, detail }) => `  ${ok ? 'ok    ' : 'WRONG '} ${name}: ${detail}`), '', 'Settings (environment, or lines of millrace.yaml):', `  ${SETTING_NAMES.join(' ')}`].join('\n');
+    answer(input, { ok: checks.every(({ ok }) => ok), checks, settings: SETTING_NAMES }, text);
+    if (checks.some(({ ok }) => !ok)) process.exitCode = 1;
+  },
+};
+
+function tool(name: string, command: string, args: readonly string[], wanted: RegExp): Check {
+  const result = spawnSync(command, args, { encoding: 'utf8' });
+  const text = result.error === undefined ? `${result.stdout}${result.stderr}`.trim() : String(result.error.message);
+  return { name, ok: wanted.test(text), detail: text.split('\n')[0] ?? '' };
+}
+
+function portCheck(name: 'httpPort' | 'kafkaPort' | 'registryPort' | 'clickhousePort', settings: Settings, running: boolean): Promise<Check> {
+  const port = settings[name];
+  if (running) return Promise.resolve({ name: `port ${port}`, ok: true, detail: 'used by the running platform' });
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve({ name: `port ${port}`, ok: false, detail: `taken by another program; set MILLRACE_${name.replace('Port', '').toUpperCase()}_PORT` }));
+    server.listen(port, settings.host, () => server.close(() => resolve({ name: `port ${port}`, ok: true, detail: 'free' })));
+  });
+}
+
+const DISK_MIN_GB = 3;
+
+function diskCheck(dataDir: string): Check {
+  mkdirSync(dataDir, { recursive: true });
+  const { bavail, bsize } = statfsSync(dataDir);
+  const gb = (bavail * bsize) / 1e9;
+  return { name: 'free disk', ok: gb >= DISK_MIN_GB, detail: `${gb.toFixed(1)} GB at ${dataDir}${gb >= DISK_MIN_GB ? '' : `; the demo needs ${DISK_MIN_GB} GB`}` };
+}

@@ -66,7 +66,8 @@ async function installNodePackages() {
   const stamp = join(root, 'node_modules', '.millrace-lock');
   const wanted = hashOf('package-lock.json');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
-  await step('Node packages (about 1.3 GB, Node 24 and ClickHouse among them)', 'npm', ['ci', '--no-audit', '--no-fund'], {
+  // not `npm ci`: it wants the other systems' optional packages in the lock too, and not every registry has them
+  await step('Node packages (about 1.3 GB, Node 24 and ClickHouse among them)', 'npm', ['install', '--no-audit', '--no-fund'], {
     env: { ...process.env, ONNXRUNTIME_NODE_INSTALL: 'skip' },
   });
   writeFileSync(stamp, wanted);

@@ -176,7 +176,7 @@ export class HttpScoring implements V2Deps {
     const found = new Map<string, FoundRow>();
     for (const view of viewsOf(endpoint)) {
       const key = request[endpoint.entities[this.#definitions.entityOf.get(view) ?? ''] ?? ''];
-      if (key === null || key === undefined) continue;
+      if (typeof key !== 'string' && typeof key !== 'number') continue;
       const [row] = await this.#sql.query<Record<string, unknown>>(asOfSql(view, topics, settings.topicPrefix), { key: String(key), at: timeMs });
       if (row !== undefined) found.set(`${view}\0${String(key)}`, { row: { ...row, event_time: row['event_time_ms'] }, partition: Number(row['_partition']), offset: Number(row['_offset']) });
     }

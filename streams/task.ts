@@ -195,8 +195,10 @@ export class Task {
   /** The watermark to publish, or null when it was told already. */
   #pendingWatermark(): { eventTimeMs: number; live: boolean } | null {
     if (this.outputLanes.length === 0) return null;
-    const live = this.#merge.live;
-    const watermarkMs = this.#merge.watermarkMs(this.#running.boundMs?.() ?? FOREVER_MS);
+    const boundMs = this.#running.boundMs?.() ?? FOREVER_MS;
+    // what is still held back or queued is ahead in event time: who reads the outputs must wait for it
+    const live = this.#merge.live && (this.#toldLive || (boundMs >= FOREVER_MS && this.#merge.queued === 0));
+    const watermarkMs = this.#merge.watermarkMs(boundMs);
     const eventTimeMs = live || watermarkMs >= FOREVER_MS ? this.#merge.nowMs : watermarkMs;
     if (eventTimeMs <= this.#toldWatermarkMs && live === this.#toldLive) return null;
     return { eventTimeMs: Math.max(eventTimeMs, this.#toldWatermarkMs), live };

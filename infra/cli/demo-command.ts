@@ -23,8 +23,9 @@ import { processesOf, untilStopped } from './stack-commands.ts';
 const QUICK_SAMPLE = 8;
 const TELL_EVERY_MS = 5000;
 const STEP_MS = 250;
-/** The warehouse is complete when nothing has come for so many looks in a row. */
+/** The warehouse is complete when nothing was missing and nothing has come for so many looks in a row. */
 const SETTLED_LOOKS = 6;
+const LAG_METRIC = /^millrace_warehouse_lag_records\{.*\} (\d+)/m;
 const YEAR_START_MS = Date.parse('2013-01-01T00:00:00Z');
 const YEAR_END_MS = Date.parse('2014-01-01T00:00:00Z');
 
@@ -201,10 +202,18 @@ class DemoRun {
     for (let same = 0; same < SETTLED_LOOKS && !this.#input.signal.aborted; ) {
       const [row] = await sql.query<{ rows: number }>("SELECT sum(total_rows) AS rows FROM system.tables WHERE database = 'millrace'");
       const now = String(row?.rows ?? 0);
-      same = now === last ? same + 1 : 0;
+      same = now === last && (await this.#warehouseLag()) === 0 ? same + 1 : 0;
       last = now;
       await systemClock.sleep(STEP_MS * 2, this.#input.signal);
     }
+  }
+
+  /** Records that the sink has not inserted yet; ∞ while it does not answer. */
+  async #warehouseLag(): Promise<number> {
+    const port = (await processesOf(this.#input.settings)).find(({ name }) => name === 'analytics')?.port ?? null;
+    if (port === null) return Number.POSITIVE_INFINITY;
+    const text = await fetch(`http://127.0.0.1:${port}/metrics`).then((response) => response.text(), () => '');
+    return Number(LAG_METRIC.exec(text)?.[1] ?? Number.POSITIVE_INFINITY);
   }
 
   async #report(upMs: number, replayedMs: number): Promise<Report> {

@@ -52,7 +52,7 @@ async function main([name, ...rest]: readonly string[]): Promise<void> {
 function parseOptions(command: CliCommand, args: readonly string[]): { values: Record<string, string | boolean | undefined>; positionals: string[] } {
   try {
     const { values, positionals } = parseArgs({ args: [...args], allowPositionals: true, options: { ...command.options, json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } });
-    return { values: values as Record<string, string | boolean | undefined>, positionals };
+    return { values, positionals };
   } catch (error) {
     throw new Failure('unknown_name', error instanceof Error ? error.message : String(error), { fix: 'See --help.', cause: error });
   }
@@ -65,5 +65,5 @@ try {
   else say(`millrace: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
   process.exitCode = 1;
 }
-// connections that a failure left open must not keep the process
-if (process.exitCode === 1) process.exit(1);
+// connections that something left open must not keep the process
+process.exit(process.exitCode ?? 0);

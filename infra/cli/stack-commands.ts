@@ -120,6 +120,8 @@ interface RoleStatus {
   readonly pid: number;
   readonly memory_mb: number;
   readonly ready: boolean;
+  /** where its health and metrics are, null for what is no role */
+  readonly port: number | null;
 }
 
 /** Every process of the stack, as the files in its run folder and /proc tell. */
@@ -133,7 +135,7 @@ export async function processesOf({ dataDir }: Settings): Promise<RoleStatus[]> 
       const status = join(folder, `${name}.json`);
       const port = existsSync(status) ? (JSON.parse(readFileSync(status, 'utf8')) as { port: number }).port : null;
       const ready = port === null ? memoryMb(pid) > 0 : await fetch(`http://127.0.0.1:${port}/health/ready`).then(({ ok }) => ok, () => false);
-      return { name, pid, memory_mb: memoryMb(pid), ready };
+      return { name, pid, memory_mb: memoryMb(pid), ready, port };
     }),
   );
 }

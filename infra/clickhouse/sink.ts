@@ -4,7 +4,7 @@ import { type AvroReader, type AvroSchema, type SchemaRegistry, schemaIdOf } fro
 import { type Watermarks } from '../../schemas/events.generated.ts';
 import { DATABASE, type Sql, tableOf } from '../../serving/analytics/sql.ts';
 import { type Clock } from '../../streams/clock.ts';
-import { type Fetched, type LogReader, type LogRecord, type TopicPartition, partitionId } from '../../streams/log.ts';
+import { type Fetched, type LogReader, type LogRecord, type PartitionBounds, type TopicPartition, partitionId } from '../../streams/log.ts';
 import { Bytes } from './row-binary.ts';
 import { type Table, PLACE_COLUMNS, createTable, eventsTable, tableFor, writePlace } from './tables.ts';
 
@@ -65,15 +65,15 @@ export class Sink {
   }
 
   /** Takes a topic in; its partitions go on where the table ends. */
-  async add(topic: string, partitions: number, kind: TopicKind): Promise<void> {
+  async add(topic: string, bounds: readonly PartitionBounds[], kind: TopicKind): Promise<void> {
     if (this.#lanes.has(`${topic}/0`)) return;
     const name = kind === 'watermarks' ? 'watermarks' : tableOf(topic, this.#options.prefix);
     if (kind === 'events') await this.#options.sql.exec(createTable(eventsTable(name)));
     const ends = await this.#tableEnds(name);
-    for (let partition = 0; partition < partitions; partition += 1) {
+    for (const { partition, end } of bounds) {
       const offset = ends.get(partition) ?? 0;
       const at = { topic, partition };
-      this.#lanes.set(partitionId(at), { at, kind, records: [], insertedOffset: offset, fetchedOffset: offset, sinceMs: 0, endOffset: offset });
+      this.#lanes.set(partitionId(at), { at, kind, records: [], insertedOffset: offset, fetchedOffset: offset, sinceMs: 0, endOffset: end });
       this.#options.reader.assign(at, offset);
     }
   }

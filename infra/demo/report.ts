@@ -89,7 +89,7 @@ function digestOf(sql: Sql, table: string): Promise<{ n: number; digest: string 
     .then((columns) =>
       columns.length === 0
         ? []
-        : sql.query<{ n: number; digest: string }>(`SELECT count() AS n, hex(groupBitXor(sipHash64(${columns.map(({ name }) => `\`${name}\``).join(', ')}))) AS digest FROM ${DATABASE}.\`${table}\``),
+        : sql.query<{ n: number; digest: string }>(`SELECT count() AS n, hex(groupBitXor(sipHash64(toString(tuple(${columns.map(({ name }) => `\`${name}\``).join(', ')}))))) AS digest FROM ${DATABASE}.\`${table}\``),
     );
 }
 

@@ -158,7 +158,7 @@ export class KafkaReader implements LogReader {
     if (this.#failure !== null) {
       const failure = this.#failure;
       this.#failure = null;
-      throw failure;
+      throw failure instanceof Error ? failure : new Error('reading failed', { cause: failure });
     }
     const ready = this.#ready;
     this.#ready = [];

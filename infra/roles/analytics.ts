@@ -18,7 +18,10 @@ export async function run(context: RoleContext): Promise<RunningRole> {
   await sink.open();
   const admin = kafka.admin();
   const add = async (names: readonly string[], kind: TopicKind): Promise<void> => {
-    for (const [topic, partitions] of await admin.partitionsOf(names)) await sink.add(topic, partitions, kind);
+    for (const [topic, partitions] of await admin.partitionsOf(names)) {
+      const bounds = await admin.offsets(Array.from({ length: partitions }, (_, partition) => ({ topic, partition })));
+      await sink.add(topic, bounds, kind);
+    }
   };
   // before the watermarks, so that a mark always finds the topics that it speaks of
   const definitions = new AppliedDefinitions();

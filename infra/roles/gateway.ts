@@ -1,6 +1,5 @@
 // The gateway role: HTTP for people and programs; its views are folds of the log, its writes are commands.
 import { randomUUID } from 'node:crypto';
-import { type RunMetric } from '../../schemas/events.generated.ts';
 import { Failure } from '../../schemas/failure.ts';
 import { buildGateway } from '../../serving/gateway.ts';
 import { type RunEntry, mlflowRoutes } from '../../serving/mlflow/routes.ts';
@@ -9,6 +8,7 @@ import { v2Routes } from '../../serving/protocols/v2.ts';
 import { headerMaker } from '../../streams/event-headers.ts';
 import { Artifacts } from '../artifacts.ts';
 import { CommandClient } from '../command-client.ts';
+import { Console } from '../console.ts';
 import { EventFollower } from '../event-follower.ts';
 import { HttpScoring } from '../http-scoring.ts';
 import { type RoleContext, type RunningRole } from './context.ts';
@@ -17,15 +17,18 @@ export async function run(context: RoleContext): Promise<RunningRole> {
   const { kafka, codec, topics, clock, settings, metrics } = context;
   const registry = new RegistryView();
   const scoring = new HttpScoring(context);
+  const console = new Console(context);
   const commands = new CommandClient({ log: kafka, codec, names: topics, clock, workspace: settings.workspace, issuedBy: 'gateway' });
   await commands.start();
-  const follower = new EventFollower(kafka, codec, (event) => {
+  const follower = new EventFollower(kafka, codec, (event, record) => {
     registry.apply(event);
     scoring.apply(event);
+    console.apply(event, record);
   });
   const failed = (error: unknown): void => context.failed(error);
   await follower.start([topics.lifecycle, topics.metrics, topics.statistics], failed);
   await scoring.start();
+  console.start();
 
   const lifecycle = { topic: topics.lifecycle, partition: 0 };
   const admin = kafka.admin();
@@ -38,6 +41,7 @@ export async function run(context: RoleContext): Promise<RunningRole> {
   const app = await buildGateway({
     ready: () => true,
     routes: [
+      console.routes,
       v2Routes(scoring),
       mlflowRoutes({
         view: registry,
@@ -65,6 +69,7 @@ export async function run(context: RoleContext): Promise<RunningRole> {
   return {
     async stop() {
       await app.close();
+      await console.stop();
       await scoring.stop();
       await follower.stop();
       await commands.close();
@@ -98,7 +103,7 @@ class RunWriter {
       entries.map((entry) => {
         const headers = this.#headers.get(entry.name) ?? headerMaker(`millrace.${entry.name}`, 'millrace/gateway');
         this.#headers.set(entry.name, headers);
-        const value = entry.name === 'RunMetric' ? codec.encode('RunMetric', entry.value as RunMetric) : codec.encode(entry.name, entry.value);
+        const value = entry.name === 'RunMetric' ? codec.encode('RunMetric', entry.value) : codec.encode(entry.name, entry.value);
         return { topic: topics.metrics, timestampMs: nowMs, key: Buffer.from(entry.value.run_id), value, headers: headers(randomUUID(), nowMs) };
       }),
     );

@@ -23,7 +23,7 @@ export function extractEvent(view: CompiledView, decoded: unknown, sourcePartiti
   }
   const key = required(fields, source.key_field, view);
   if (key === null) return null;
-  if (typeof key !== 'string' && !Number.isInteger(key)) {
+  if (typeof key !== 'string' && (typeof key !== 'number' || !Number.isInteger(key))) {
     throw new Failure('invalid_field', `The key ${JSON.stringify(key)} is neither text nor an integer.`, { field: source.key_field, fix: 'Give a string or an integer.' });
   }
   const values = view.fields.map((field) => numberOrNull(field, required(fields, field, view)));

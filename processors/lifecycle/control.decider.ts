@@ -4,27 +4,12 @@
 // beyond its effect time is let go; what was asked for meanwhile is remembered.
 import { type Event } from '../../schemas/codec.ts';
 import { Failure } from '../../schemas/failure.ts';
-import { type Rule } from './decide.ts';
+import { type Rule } from './rule.ts';
+import { letGo } from './release.ts';
 import { type EndpointState, type LifecycleState, endpointDefinition, newEndpoint, retrainingPolicyOf, rolloutPolicyOf } from './state.ts';
 import { orderTraining } from './training.decider.ts';
 
 const FOREVER_MS = 8.64e15;
-
-function advanced(endpoint: string, until: number, reason: string): Event {
-  return { name: 'ControlAdvanced', value: { endpoint, until, reason } };
-}
-
-/** Once no training is pending any more: what was asked for in the meantime. */
-export function releaseAfterTraining(state: LifecycleState, endpoint: string, reason: string): Event[] {
-  const until = state.endpoints.get(endpoint)?.wantedUntilMs ?? null;
-  return until === null ? [] : [advanced(endpoint, until, reason)];
-}
-
-function letGo(endpoint: EndpointState, name: string, until: number, pending: boolean, reason: string): Event[] {
-  if (pending) return [{ name: 'ControlHeld', value: { endpoint: name, until, reason } }];
-  if (endpoint.controlUntilMs !== null && until <= endpoint.controlUntilMs) return [];
-  return [advanced(name, until, reason)];
-}
 
 export const advanceControl: Rule = (state, payload) => {
   const name = payload.text('endpoint');

@@ -1,5 +1,4 @@
 // decide: state × command → events, or a refusal. The parent of the rules: it only dispatches.
-import { type Event } from '../../schemas/codec.ts';
 import { Failure } from '../../schemas/failure.ts';
 import { didYouMean } from '../../schemas/reading.ts';
 import { applyDefinitions } from './definitions.decider.ts';
@@ -9,21 +8,8 @@ import { completeTraining, failTraining, recordTrainingSet, requestTraining, sta
 import { promoteByHand, recordVerdict, rollback } from './rollout.decider.ts';
 import { advanceControl, raiseAlert, releaseControl } from './control.decider.ts';
 import { Payload } from './payload.ts';
+import { type CommandContext, type Decision, type Rule } from './rule.ts';
 import { type LifecycleState } from './state.ts';
-
-export interface Decision {
-  readonly events: readonly Event[];
-  /** told to the asker */
-  readonly result: unknown;
-}
-
-export interface CommandContext {
-  /** when the command was issued, wall clock at the edge, epoch ms */
-  readonly issuedAtMs: number;
-  readonly issuedBy: string;
-}
-
-export type Rule = (state: LifecycleState, payload: Payload, context: CommandContext) => Decision;
 
 const RULES: Readonly<Record<string, Rule>> = {
   ApplyDefinitions: applyDefinitions,

@@ -4,7 +4,7 @@ import { type Definition } from '../../schemas/definitions.ts';
 import { checkReferences } from '../../schemas/check-references.ts';
 import { Failure } from '../../schemas/failure.ts';
 import { canonicalJson, definitionHash } from '../../schemas/parse-definitions.ts';
-import { type Rule } from './decide.ts';
+import { type Rule } from './rule.ts';
 
 const FOREVER_MS = 8.64e15;
 

@@ -2,7 +2,7 @@
 import { type Event } from '../../schemas/codec.ts';
 import { type Definition } from '../../schemas/definitions.ts';
 import { type RoutingChanged } from '../../schemas/events.generated.ts';
-import { type EndpointState, type LifecycleState, newEndpoint } from './state.ts';
+import { type EndpointState, type LifecycleState, type VersionState, newEndpoint } from './state.ts';
 
 /** Applies one event in place (the caller owns the state). */
 export function evolve(state: LifecycleState, event: Event): void {
@@ -28,19 +28,9 @@ export function evolve(state: LifecycleState, event: Event): void {
       state.alerts.add(event.value.alert_id);
       return;
     case 'RetrainingRequested':
-      if (event.value.event_time !== null) endpointOf(state, event.value.endpoint).lastRetrainingMs = event.value.event_time;
-      return;
-    case 'ControlAdvanced': {
-      const endpoint = endpointOf(state, event.value.endpoint);
-      endpoint.controlUntilMs = event.value.until;
-      if (endpoint.wantedUntilMs !== null && endpoint.wantedUntilMs <= event.value.until) endpoint.wantedUntilMs = null;
-      return;
-    }
-    case 'ControlHeld': {
-      const endpoint = endpointOf(state, event.value.endpoint);
-      endpoint.wantedUntilMs = Math.max(endpoint.wantedUntilMs ?? event.value.until, event.value.until);
-      return;
-    }
+    case 'ControlAdvanced':
+    case 'ControlHeld':
+      return evolveControl(state, event);
     case 'ModelRegistered':
     case 'ModelVersionCreated':
     case 'VersionApproved':
@@ -87,10 +77,22 @@ export function endpointOf(state: LifecycleState, name: string): EndpointState {
   return known;
 }
 
+type ControlEvent = Extract<Event, { name: 'RetrainingRequested' | 'ControlAdvanced' | 'ControlHeld' }>;
+
+function evolveControl(state: LifecycleState, event: ControlEvent): void {
+  const endpoint = endpointOf(state, event.value.endpoint);
+  if (event.name === 'RetrainingRequested') endpoint.lastRetrainingMs = event.value.event_time ?? endpoint.lastRetrainingMs;
+  else if (event.name === 'ControlHeld') endpoint.wantedUntilMs = Math.max(endpoint.wantedUntilMs ?? event.value.until, event.value.until);
+  else {
+    endpoint.controlUntilMs = event.value.until;
+    if (endpoint.wantedUntilMs !== null && endpoint.wantedUntilMs <= event.value.until) endpoint.wantedUntilMs = null;
+  }
+}
+
 type ModelEvent = Extract<Event, { name: 'ModelRegistered' | 'ModelVersionCreated' | 'VersionApproved' | 'VersionRejected' | 'AliasSet' }>;
 
 function evolveModel(state: LifecycleState, event: ModelEvent): void {
-  const model = state.models.get(event.value.model) ?? { versions: new Map(), aliases: new Map() };
+  const model = state.models.get(event.value.model) ?? { versions: new Map<number, VersionState>(), aliases: new Map<string, number>() };
   state.models.set(event.value.model, model);
   if (event.name === 'ModelVersionCreated') {
     const { version, run_id, weights_sha256, training_id, metrics } = event.value;

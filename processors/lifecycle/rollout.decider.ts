@@ -2,7 +2,7 @@
 import { type Event } from '../../schemas/codec.ts';
 import { type RoutingArm } from '../../schemas/events.generated.ts';
 import { Failure } from '../../schemas/failure.ts';
-import { type Rule } from './decide.ts';
+import { type Rule } from './rule.ts';
 import { plainArms } from './introduce.ts';
 import { type EndpointState, type LifecycleState, type RolloutState, endpointDefinition, rolloutPolicyOf } from './state.ts';
 import { requireVersion } from './version.decider.ts';

@@ -1,6 +1,6 @@
 // Experiments and runs.
 import { Failure } from '../../schemas/failure.ts';
-import { type Rule } from './decide.ts';
+import { type Rule } from './rule.ts';
 
 export const createExperiment: Rule = (state, payload, context) => {
   const name = payload.text('name');

@@ -3,9 +3,9 @@ import { type Event } from '../../schemas/codec.ts';
 import { type GateDefinition } from '../../schemas/definitions.ts';
 import { type GateResult } from '../../schemas/events.generated.ts';
 import { Failure } from '../../schemas/failure.ts';
-import { releaseAfterTraining } from './control.decider.ts';
-import { type Rule } from './decide.ts';
+import { type Rule } from './rule.ts';
 import { introduce } from './introduce.ts';
+import { releaseAfterTraining } from './release.ts';
 import { type Payload } from './payload.ts';
 import { type LifecycleState, type TrainingState, endpointDefinition, newEndpoint, retrainingPolicyOf, rolloutPolicyOf } from './state.ts';
 import { requireVersion } from './version.decider.ts';
@@ -122,5 +122,5 @@ function checkGate(gate: GateDefinition, metrics: Readonly<Record<string, number
   const bound = gate.at_least === null ? `at most ${gate.at_most}` : `at least ${gate.at_least}`;
   if (value === null) return { name: gate.metric, passed: false, value, threshold, reason: `The run logged no ${gate.metric}; ${bound} is asked for.` };
   const passed = (gate.at_least === null || value >= gate.at_least) && (gate.at_most === null || value <= gate.at_most);
-  return { name: gate.metric, passed, value, threshold, reason: `${gate.metric} is ${value.toFixed(4)}, ${passed ? 'as asked for' : 'but'} ${bound}${passed ? '' : ' is asked for'}.` };
+  return { name: gate.metric, passed, value, threshold, reason: `${gate.metric} is ${value.toFixed(4)}, ${bound} is asked for` };
 }

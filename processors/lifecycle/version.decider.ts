@@ -1,7 +1,7 @@
 // Registered models, their versions, approvals and aliases.
 import { type Event } from '../../schemas/codec.ts';
 import { Failure } from '../../schemas/failure.ts';
-import { type Rule } from './decide.ts';
+import { type Rule } from './rule.ts';
 import { introduce } from './introduce.ts';
 import { type LifecycleState, type VersionState } from './state.ts';
 

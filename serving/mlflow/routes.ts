@@ -96,6 +96,7 @@ function bodyOf(request: FastifyRequest): Body {
 function text(body: Body, name: string, otherwise?: string): string {
   const value = body[name] ?? otherwise;
   if (value === undefined || value === null) throw invalid(`Missing value for required parameter '${name}'.`);
+  if (typeof value !== 'string' && typeof value !== 'number' && typeof value !== 'boolean') throw invalid(`Invalid value for parameter '${name}': it is no text.`);
   return String(value);
 }
 

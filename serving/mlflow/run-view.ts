@@ -65,8 +65,8 @@ export class RegistryView {
           endedMs: null,
           status: 'RUNNING',
           // metrics come on a topic of their own, and may be read first
-          metrics: known?.metrics ?? new Map(),
-          params: known?.params ?? new Map(),
+          metrics: known?.metrics ?? new Map<string, MetricPoint[]>(),
+          params: known?.params ?? new Map<string, string>(),
           tags: new Map([...Object.entries(tags), ...(known?.tags ?? [])]),
         });
         return;

@@ -130,7 +130,7 @@ function featureRows(endpoint: EndpointDefinition, tensors: readonly Tensor[]): 
   return Array.from({ length: rows }, (_, row) =>
     endpoint.inputs.map(({ name, kind }) => {
       const value = byName.get(name)?.[row] ?? null;
-      return kind === 'category' && value !== null ? String(value) : asNumber(name, value);
+      return kind === 'category' && (typeof value === 'string' || typeof value === 'number') ? String(value) : asNumber(name, value);
     }),
   );
 }

@@ -37,6 +37,7 @@ export function gather(endpoint: EndpointDefinition, entityOf: ReadonlyMap<strin
   const fields = asFields(request);
   const requestId = fields[endpoint.request.key_field];
   if (requestId === undefined || requestId === null || requestId === '') throw missing(endpoint.request.key_field, 'It identifies the request.');
+  if (typeof requestId !== 'string' && typeof requestId !== 'number') throw invalidField(endpoint.request.key_field, requestId, 'text or an integer');
   const eventTimeMs = fields[endpoint.request.event_time_field];
   if (typeof eventTimeMs !== 'number') throw missing(endpoint.request.event_time_field, 'Give epoch milliseconds.');
   const rows = viewsOf(endpoint).map((view) => {

@@ -1,0 +1,82 @@
+// `npm test`: types, lint, format, then the suites; the last line is `N passed, N failed`.
+// `npm test -- unit property` runs only the suites (and checks) that are named.
+import { spawn } from 'node:child_process';
+import { existsSync, globSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+
+const root = new URL('../../', import.meta.url).pathname;
+
+interface Outcome {
+  readonly passed: number;
+  readonly failed: number;
+}
+
+/** In the order in which a mistake is found soonest. */
+const CHECKS: Readonly<Record<string, readonly string[]>> = {
+  types: ['tsc', '--noEmit', '-p', '.'],
+  lint: ['eslint', '.', '--max-warnings', '0'],
+  format: ['prettier', '--check', '--log-level', 'warn', '**/*.ts'],
+};
+/** Each file of these has its own process; those that start brokers or browsers run one at a time. */
+const SUITES: readonly { readonly name: string; readonly concurrency: number }[] = [
+  { name: 'unit', concurrency: 2 },
+  { name: 'property', concurrency: 2 },
+  { name: 'golden', concurrency: 2 },
+  { name: 'contract', concurrency: 2 },
+  { name: 'integration', concurrency: 1 },
+  { name: 'browser', concurrency: 1 },
+  { name: 'faults', concurrency: 1 },
+];
+
+function run(command: string, args: readonly string[], quiet: boolean): Promise<{ code: number; text: string }> {
+  return new Promise((resolve) => {
+    const child = spawn(command, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+    let text = '';
+    const take = (chunk: Buffer): void => {
+      text += chunk.toString();
+      if (!quiet) process.stdout.write(chunk);
+    };
+    child.stdout.on('data', take);
+    child.stderr.on('data', take);
+    child.once('error', () => resolve({ code: 1, text }));
+    child.once('exit', (code) => resolve({ code: code ?? 1, text }));
+  });
+}
+
+async function check(name: string, [tool = '', ...args]: readonly string[]): Promise<Outcome> {
+  const { code, text } = await run(process.execPath, [toolPath(tool), ...args], true);
+  process.stdout.write(`${code === 0 ? '✔' : '✖'} ${name}\n${code === 0 ? '' : text}`);
+  return code === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
+}
+
+function toolPath(tool: string): string {
+  const paths: Readonly<Record<string, string>> = { tsc: 'typescript/bin/tsc', eslint: 'eslint/bin/eslint.js', prettier: 'prettier/bin/prettier.cjs' };
+  return join(root, 'node_modules', paths[tool] ?? tool);
+}
+
+async function suite({ name, concurrency }: (typeof SUITES)[number]): Promise<Outcome> {
+  const files = globSync(`test/${name}/**/*.test.ts`, { cwd: root }).sort();
+  if (files.length === 0) return { passed: 0, failed: 0 };
+  process.stdout.write(`\n${name}: ${files.length} files\n`);
+  const { code, text } = await run(process.execPath, ['--test', `--test-concurrency=${concurrency}`, '--test-reporter=spec', ...files], false);
+  const count = (what: string): number => Number(new RegExp(`^ℹ ${what} (\\d+)$`, 'm').exec(text)?.[1] ?? 0);
+  const failed = count('fail') + count('cancelled');
+  return { passed: count('pass'), failed: code !== 0 && failed === 0 ? 1 : failed };
+}
+
+const wanted = process.argv.slice(2);
+const known = [...Object.keys(CHECKS), ...SUITES.map(({ name }) => name)];
+const unknown = wanted.find((name) => !known.includes(name));
+if (unknown !== undefined) {
+  process.stderr.write(`There is no suite ${unknown}. Use: ${known.join(', ')}.\n`);
+  process.exit(2);
+}
+if (!existsSync(join(root, 'test')) || readdirSync(join(root, 'test')).length === 0) throw new Error('There are no tests.');
+const isWanted = (name: string): boolean => wanted.length === 0 || wanted.includes(name);
+const outcomes: Outcome[] = [];
+for (const [name, command] of Object.entries(CHECKS)) if (isWanted(name)) outcomes.push(await check(name, command));
+for (const one of SUITES) if (isWanted(one.name)) outcomes.push(await suite(one));
+const passed = outcomes.reduce((sum, outcome) => sum + outcome.passed, 0);
+const failed = outcomes.reduce((sum, outcome) => sum + outcome.failed, 0);
+process.stdout.write(`\n${passed} passed, ${failed} failed\n`);
+process.exit(failed === 0 ? 0 : 1);

@@ -1,0 +1,18 @@
+// What a rule of the lifecycle is: state and command in, events or a refusal out.
+import { type Event } from '../../schemas/codec.ts';
+import { type Payload } from './payload.ts';
+import { type LifecycleState } from './state.ts';
+
+export interface Decision {
+  readonly events: readonly Event[];
+  /** told to the asker */
+  readonly result: unknown;
+}
+
+export interface CommandContext {
+  /** when the command was issued, wall clock at the edge, epoch ms */
+  readonly issuedAtMs: number;
+  readonly issuedBy: string;
+}
+
+export type Rule = (state: LifecycleState, payload: Payload, context: CommandContext) => Decision;

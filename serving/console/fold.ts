@@ -1,0 +1,185 @@
+// What the console shows, as a pure fold of the log: the same events give the same page, whoever reads them and however often.
+import { type Event } from '../../schemas/codec.ts';
+import { type LogRecord } from '../../streams/log.ts';
+import { RunFold, type RunState } from './run-fold.ts';
+import { type PerformanceLine, StatisticFold, type SubjectDrift } from './statistic-fold.ts';
+import { type TimelineEntry, timelineEntry } from './timeline.ts';
+
+export interface EndpointState {
+  readonly name: string;
+  readonly model: string;
+  /** 0: none yet */
+  readonly champion: number;
+  /** event time; null: at once, or no champion yet */
+  readonly championFromMs: number | null;
+  /** 0: none */
+  readonly challenger: number;
+  /** shadow | canary | full | refused | rolled_back | '' */
+  readonly stage: string;
+  /** of live requests that the challenger answers */
+  readonly share: number;
+  /** the last verdict on the challenger, in words */
+  readonly verdict: string;
+  readonly decidedMs: number | null;
+  readonly performance: readonly PerformanceLine[];
+  readonly drift: readonly SubjectDrift[];
+}
+
+/** Counts of what the lifecycle asked for and what was answered: the loop's slow half. */
+export interface LoopCounts {
+  readonly alerts: number;
+  readonly retrainings: number;
+  readonly trainings: number;
+  readonly trainingsEnded: number;
+  readonly versions: number;
+  readonly versionsJudged: number;
+  readonly routings: number;
+}
+
+export interface ConsoleState {
+  readonly endpoints: readonly EndpointState[];
+  readonly runs: readonly RunState[];
+  /** newest first */
+  readonly timeline: readonly TimelineEntry[];
+}
+
+interface Place {
+  model: string;
+  champion: number;
+  championFromMs: number | null;
+  challenger: number;
+  stage: string;
+  share: number;
+  verdict: string;
+  readonly statistics: StatisticFold;
+}
+
+const TIMELINE_MAX = 300;
+const OPEN_STAGES = ['shadow', 'canary'];
+
+export class ConsoleView {
+  readonly #places = new Map<string, Place>();
+  readonly #runs = new RunFold();
+  readonly #timeline = new Map<number, TimelineEntry>();
+  /** ids by what happened to them: an event read twice counts once */
+  readonly #seen = new Map<string, Set<string>>();
+  #revision = 0;
+
+  /** Grows with every event that may change the page. */
+  get revision(): number {
+    return this.#revision;
+  }
+
+  apply(event: Event, record: LogRecord): void {
+    const entry = timelineEntry(event, record);
+    if (entry !== null) {
+      this.#timeline.set(entry.offset, entry);
+      if (this.#timeline.size > TIMELINE_MAX) this.#timeline.delete(Math.min(...this.#timeline.keys()));
+    }
+    const changes = [entry !== null, this.#runs.apply(event), this.#applyToPlace(event), this.#count(event, record)];
+    if (changes.includes(true)) this.#revision += 1;
+  }
+
+  #applyToPlace(event: Event): boolean {
+    switch (event.name) {
+      case 'DefinitionApplied':
+        if (event.value.kind !== 'endpoint') return false;
+        this.#place(event.value.name).model = (JSON.parse(event.value.spec) as { model?: string }).model ?? '';
+        return true;
+      case 'Statistic':
+        this.#place(event.value.endpoint).statistics.apply(event.value);
+        return true;
+      case 'Promoted':
+        Object.assign(this.#place(event.value.endpoint), { model: event.value.model, champion: event.value.version, championFromMs: event.value.effective_from });
+        return true;
+      case 'RolledBack':
+        Object.assign(this.#place(event.value.endpoint), { model: event.value.model, champion: event.value.to_version, championFromMs: event.value.effective_from });
+        return true;
+      case 'RolloutStarted':
+        Object.assign(this.#place(event.value.endpoint), { challenger: event.value.challenger, stage: 'shadow', share: 0, verdict: '' });
+        return true;
+      case 'RolloutAdvanced': {
+        const { endpoint, stage, share, challenger } = event.value;
+        const open = OPEN_STAGES.includes(stage);
+        Object.assign(this.#place(endpoint), { stage, share: open ? share : 0, challenger: open ? challenger : 0 });
+        return true;
+      }
+      case 'VerdictReached':
+        this.#place(event.value.endpoint).verdict = `${event.value.verdict}: ${event.value.reason}`;
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  #place(name: string): Place {
+    const known = this.#places.get(name);
+    if (known !== undefined) return known;
+    const made: Place = { model: '', champion: 0, championFromMs: null, challenger: 0, stage: '', share: 0, verdict: '', statistics: new StatisticFold() };
+    this.#places.set(name, made);
+    return made;
+  }
+
+  #count(event: Event, { offset }: LogRecord): boolean {
+    switch (event.name) {
+      case 'AlertRaised':
+        return this.#note('alerts', event.value.alert_id);
+      case 'RetrainingRequested':
+        return this.#note('retrainings', event.value.retraining_id);
+      case 'TrainingRequested':
+        return this.#note('trainings', event.value.training_id);
+      case 'TrainingCompleted':
+      case 'TrainingFailed':
+        return this.#note('trainingsEnded', event.value.training_id);
+      case 'ModelVersionCreated':
+        return this.#note('versions', `${event.value.model}/${event.value.version}`);
+      case 'VersionApproved':
+      case 'VersionRejected':
+        return this.#note('versionsJudged', `${event.value.model}/${event.value.version}`);
+      case 'RoutingChanged':
+        return this.#note('routings', String(offset));
+      default:
+        return false;
+    }
+  }
+
+  #note(what: keyof LoopCounts, id: string): boolean {
+    const ids = this.#seen.get(what) ?? new Set<string>();
+    this.#seen.set(what, ids);
+    ids.add(id);
+    return true;
+  }
+
+  get counts(): LoopCounts {
+    const count = (what: keyof LoopCounts): number => this.#seen.get(what)?.size ?? 0;
+    return {
+      alerts: count('alerts'),
+      retrainings: count('retrainings'),
+      trainings: count('trainings'),
+      trainingsEnded: count('trainingsEnded'),
+      versions: count('versions'),
+      versionsJudged: count('versionsJudged'),
+      routings: count('routings'),
+    };
+  }
+
+  /** Event time up to which the slowest endpoint's windows are decided; null where one has none yet. */
+  get decidedMs(): number | null {
+    const decided = [...this.#places.values()].map(({ statistics }) => statistics.decidedMs);
+    return decided.length === 0 || decided.includes(null) ? null : Math.min(...decided.map(Number));
+  }
+
+  state(): ConsoleState {
+    return {
+      endpoints: [...this.#places].map(([name, { statistics, ...place }]) => ({
+        name,
+        ...place,
+        decidedMs: statistics.decidedMs,
+        performance: statistics.performance,
+        drift: statistics.drift,
+      })),
+      runs: this.#runs.all,
+      timeline: [...this.#timeline.values()].sort((a, b) => b.offset - a.offset),
+    };
+  }
+}

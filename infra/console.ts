@@ -34,7 +34,8 @@ export class Console {
   }
 
   start(): void {
-    const { topics, clock, logger, failed } = this.#context;
+    const { topics, clock, logger } = this.#context;
+    const failed = (error: unknown): void => this.#context.failed(error);
     this.#following = this.#marks.start([topics.watermarks], failed).catch(failed);
     this.#rates.start(
       (ms) => clock.sleep(ms, this.#stop.signal),

@@ -17,18 +17,18 @@ export async function run(context: RoleContext): Promise<RunningRole> {
   const { kafka, codec, topics, clock, settings, metrics } = context;
   const registry = new RegistryView();
   const scoring = new HttpScoring(context);
-  const console = new Console(context);
+  const webConsole = new Console(context);
   const commands = new CommandClient({ log: kafka, codec, names: topics, clock, workspace: settings.workspace, issuedBy: 'gateway' });
   await commands.start();
   const follower = new EventFollower(kafka, codec, (event, record) => {
     registry.apply(event);
     scoring.apply(event);
-    console.apply(event, record);
+    webConsole.apply(event, record);
   });
   const failed = (error: unknown): void => context.failed(error);
   await follower.start([topics.lifecycle, topics.metrics, topics.statistics], failed);
   await scoring.start();
-  console.start();
+  webConsole.start();
 
   const lifecycle = { topic: topics.lifecycle, partition: 0 };
   const admin = kafka.admin();
@@ -41,7 +41,7 @@ export async function run(context: RoleContext): Promise<RunningRole> {
   const app = await buildGateway({
     ready: () => true,
     routes: [
-      console.routes,
+      webConsole.routes,
       v2Routes(scoring),
       mlflowRoutes({
         view: registry,
@@ -69,7 +69,7 @@ export async function run(context: RoleContext): Promise<RunningRole> {
   return {
     async stop() {
       await app.close();
-      await console.stop();
+      await webConsole.stop();
       await scoring.stop();
       await follower.stop();
       await commands.close();

@@ -184,7 +184,7 @@ export class Stack {
     });
     const untilMs = systemClock.monotonicMs() + READY_WITHIN_MS;
     while (!existsSync(statusFile)) {
-      if (child.ended) throw new Failure('not_ready', `The role ${name} ended while starting.`, { fix: `See ${this.#log(name)}.` });
+      if (child.ended) throw new Failure('not_ready', `The role ${name} ended while starting: ${lastError(this.#log(name))}`, { fix: `The whole log is ${this.#log(name)}.` });
       if (systemClock.monotonicMs() > untilMs) throw new Failure('not_ready', `The role ${name} was not ready within ${READY_WITHIN_MS / 1000} s.`, { fix: `See ${this.#log(name)}.` });
       await systemClock.sleep(STEP_MS);
     }
@@ -211,6 +211,20 @@ export class Stack {
     const children = [...this.#started].filter(([child, { name }]) => !child.ended && wanted(name));
     await Promise.all(children.map(([child, { graceMs }]) => child.stop(graceMs)));
   }
+}
+
+/** What a role wrote last about its end. */
+function lastError(log: string): string {
+  const lines = readFileSync(log, 'utf8').trim().split('\n');
+  for (const line of lines.reverse()) {
+    try {
+      const { level, msg, err } = JSON.parse(line) as { level: number; msg?: string; err?: { message?: string } };
+      if (level >= 50) return err?.message ?? msg ?? line;
+    } catch {
+      if (/Error/.test(line)) return line;
+    }
+  }
+  return lines[0] ?? 'it wrote nothing';
 }
 
 export function isAlive(pid: number): boolean {

@@ -5,6 +5,14 @@ import { RunFold, type RunState } from './run-fold.ts';
 import { type PerformanceLine, StatisticFold, type SubjectDrift } from './statistic-fold.ts';
 import { type TimelineEntry, timelineEntry } from './timeline.ts';
 
+/** A day that explains a bend in the lines. */
+export interface Mark {
+  readonly kind: 'alert' | 'promotion' | 'rollback';
+  readonly eventTimeMs: number;
+  readonly label: string;
+  readonly offset: number;
+}
+
 export interface EndpointState {
   readonly name: string;
   readonly model: string;
@@ -23,6 +31,7 @@ export interface EndpointState {
   readonly decidedMs: number | null;
   readonly performance: readonly PerformanceLine[];
   readonly drift: readonly SubjectDrift[];
+  readonly marks: readonly Mark[];
 }
 
 /** Counts of what the lifecycle asked for and what was answered: the loop's slow half. */
@@ -52,6 +61,7 @@ interface Place {
   share: number;
   verdict: string;
   readonly statistics: StatisticFold;
+  readonly marks: Map<number, Mark>;
 }
 
 const TIMELINE_MAX = 300;
@@ -76,7 +86,7 @@ export class ConsoleView {
       this.#timeline.set(entry.offset, entry);
       if (this.#timeline.size > TIMELINE_MAX) this.#timeline.delete(Math.min(...this.#timeline.keys()));
     }
-    const changes = [entry !== null, this.#runs.apply(event), this.#applyToPlace(event), this.#count(event, record)];
+    const changes = [entry !== null, this.#runs.apply(event), this.#applyToPlace(event), this.#mark(event, record), this.#count(event, record)];
     if (changes.includes(true)) this.#revision += 1;
   }
 
@@ -112,10 +122,27 @@ export class ConsoleView {
     }
   }
 
+  #mark(event: Event, { offset }: LogRecord): boolean {
+    const put = (endpoint: string, kind: Mark['kind'], eventTimeMs: number | null, label: string): boolean => {
+      if (eventTimeMs !== null) this.#place(endpoint).marks.set(offset, { kind, eventTimeMs, label, offset });
+      return true;
+    };
+    switch (event.name) {
+      case 'AlertRaised':
+        return put(event.value.endpoint, 'alert', event.value.event_time, `Alert: ${event.value.name}`);
+      case 'Promoted':
+        return put(event.value.endpoint, 'promotion', event.value.effective_from, `Version ${event.value.version} promoted`);
+      case 'RolledBack':
+        return put(event.value.endpoint, 'rollback', event.value.effective_from, `Back to version ${event.value.to_version}`);
+      default:
+        return false;
+    }
+  }
+
   #place(name: string): Place {
     const known = this.#places.get(name);
     if (known !== undefined) return known;
-    const made: Place = { model: '', champion: 0, championFromMs: null, challenger: 0, stage: '', share: 0, verdict: '', statistics: new StatisticFold() };
+    const made: Place = { model: '', champion: 0, championFromMs: null, challenger: 0, stage: '', share: 0, verdict: '', statistics: new StatisticFold(), marks: new Map() };
     this.#places.set(name, made);
     return made;
   }
@@ -171,12 +198,13 @@ export class ConsoleView {
 
   state(): ConsoleState {
     return {
-      endpoints: [...this.#places].map(([name, { statistics, ...place }]) => ({
+      endpoints: [...this.#places].map(([name, { statistics, marks, ...place }]) => ({
         name,
         ...place,
         decidedMs: statistics.decidedMs,
         performance: statistics.performance,
         drift: statistics.drift,
+        marks: [...marks.values()],
       })),
       runs: this.#runs.all,
       timeline: [...this.#timeline.values()].sort((a, b) => b.offset - a.offset),

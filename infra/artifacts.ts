@@ -12,7 +12,10 @@ export function artifactPath(dataDir: string, uri: string): string {
   const relative = uri.startsWith(SCHEME) ? uri.slice(SCHEME.length) : uri;
   const plain = normalize(relative.replace(/^\/+/, ''));
   if (plain === '..' || plain.startsWith(`..${sep}`) || plain.includes('\0') || plain.startsWith('/')) {
-    throw new Failure('invalid_field', `${uri} lies outside the artifacts.`, { field: 'path', fix: 'Use a path without `..`.' });
+    throw new Failure('invalid_field', `${uri} lies outside the artifacts.`, {
+      field: 'path',
+      fix: 'Use a path without `..`.',
+    });
   }
   return join(dataDir, 'artifacts', plain);
 }
@@ -42,7 +45,11 @@ export class Artifacts {
       renameSync(aside, file);
     } catch (cause) {
       rmSync(aside, { force: true });
-      if ((cause as { code?: unknown }).code === 'ENOSPC') throw new Failure('disk_full', 'The disk that holds the artifacts is full.', { fix: 'Free some space, then upload again.', cause });
+      if ((cause as { code?: unknown }).code === 'ENOSPC')
+        throw new Failure('disk_full', 'The disk that holds the artifacts is full.', {
+          fix: 'Free some space, then upload again.',
+          cause,
+        });
       throw cause;
     }
   }
@@ -59,7 +66,11 @@ export class Artifacts {
     if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) return [];
     return readdirSync(folder, { withFileTypes: true })
       .filter((entry) => !entry.name.endsWith('.part'))
-      .map((entry) => (entry.isDirectory() ? { path: entry.name, is_dir: true } : { path: entry.name, is_dir: false, file_size: statSync(join(folder, entry.name)).size }))
+      .map((entry) =>
+        entry.isDirectory()
+          ? { path: entry.name, is_dir: true }
+          : { path: entry.name, is_dir: false, file_size: statSync(join(folder, entry.name)).size },
+      )
       .sort((a, b) => (a.path < b.path ? -1 : 1));
   }
 

@@ -72,14 +72,33 @@ export class CommandClient {
     const { codec, names, clock, workspace, issuedBy } = this.#options;
     const answered = new Promise<CommandReply>((resolve) => this.#waiting.set(commandId, resolve));
     const issued_at = clock.nowMs();
-    const value = codec.encode('Command', { command_id: commandId, type, workspace, issued_at, issued_by: issuedBy, payload: JSON.stringify(payload) });
-    await this.#writer.append([{ topic: names.commands, partition: 0, timestampMs: issued_at, key: Buffer.from(workspace), value, headers: this.#headers(commandId, issued_at) }]);
+    const value = codec.encode('Command', {
+      command_id: commandId,
+      type,
+      workspace,
+      issued_at,
+      issued_by: issuedBy,
+      payload: JSON.stringify(payload),
+    });
+    await this.#writer.append([
+      {
+        topic: names.commands,
+        partition: 0,
+        timestampMs: issued_at,
+        key: Buffer.from(workspace),
+        value,
+        headers: this.#headers(commandId, issued_at),
+      },
+    ]);
     const given = new AbortController();
     const late = clock.sleep(REPLY_WAIT_MS, AbortSignal.any([given.signal, this.#stop.signal])).then(() => null);
     const reply = await Promise.race([answered, late]);
     given.abort();
     this.#waiting.delete(commandId);
-    if (reply === null) throw new Failure('unreachable', `Nobody answered the command ${type} within ${REPLY_WAIT_MS / 1000} s.`, { fix: 'Check that the lifecycle role runs (`millrace status`), then send it again.' });
+    if (reply === null)
+      throw new Failure('unreachable', `Nobody answered the command ${type} within ${REPLY_WAIT_MS / 1000} s.`, {
+        fix: 'Check that the lifecycle role runs (`millrace status`), then send it again.',
+      });
     if (!reply.accepted) {
       const code = FAILURE_CODES.find((known) => known === reply.code) ?? 'internal';
       throw new Failure(code, reply.message, { field: reply.field });

@@ -53,7 +53,8 @@ export class ConsoleRates implements LogMeasures {
   /** Takes watermarks; every other event is passed over. */
   apply(event: Event): void {
     if (event.name !== 'Watermarks') return;
-    for (const { topic, partition, lane, event_time } of event.value.marks) this.#marks.set(laneId(topic, partition, lane), event_time);
+    for (const { topic, partition, lane, event_time } of event.value.marks)
+      this.#marks.set(laneId(topic, partition, lane), event_time);
   }
 
   /** @param problem a measurement failed; the next one is tried all the same: the console is no reason to end the gateway */
@@ -107,12 +108,17 @@ export class ConsoleRates implements LogMeasures {
   // offsets count the ends of transactions too: rates and totals of topics are a little high
   perSecond(topics: readonly string[]): number | null {
     const places = topics.flatMap((topic) => this.#placesOf(topic)).map(partitionId);
-    return places.length === 0 ? null : this.#rate(({ ends }) => places.reduce((sum, place) => sum + (ends.get(place) ?? 0), 0));
+    return places.length === 0
+      ? null
+      : this.#rate(({ ends }) => places.reduce((sum, place) => sum + (ends.get(place) ?? 0), 0));
   }
 
   total(topics: readonly string[]): number {
     const ends = this.#samples.at(-1)?.ends;
-    return topics.flatMap((topic) => this.#placesOf(topic)).map(partitionId).reduce((sum, place) => sum + (ends?.get(place) ?? 0) - (this.#starts.get(place) ?? 0), 0);
+    return topics
+      .flatMap((topic) => this.#placesOf(topic))
+      .map(partitionId)
+      .reduce((sum, place) => sum + (ends?.get(place) ?? 0) - (this.#starts.get(place) ?? 0), 0);
   }
 
   behind(group: string, topics: readonly string[]): number | null {
@@ -124,7 +130,9 @@ export class ConsoleRates implements LogMeasures {
   }
 
   doneToMs(topics: readonly string[], lane: number): number | null {
-    const marks = topics.flatMap((topic) => this.#placesOf(topic)).map(({ topic, partition }) => this.#marks.get(laneId(topic, partition, lane)) ?? null);
+    const marks = topics
+      .flatMap((topic) => this.#placesOf(topic))
+      .map(({ topic, partition }) => this.#marks.get(laneId(topic, partition, lane)) ?? null);
     const done = marks.length === 0 || marks.includes(null) ? null : Math.min(...marks.map(Number));
     // beyond every date: the source is over, or has not begun
     return done === null || Math.abs(done) >= FOREVER_MS ? null : done;
@@ -141,11 +149,19 @@ function topicsOf(names: TopicNames, { views, endpoints }: Declared): string[] {
   return [
     ...new Set(views.map((view) => view.source.topic)),
     ...views.flatMap((view) => [names.features(view.name), names.repartition(applicationIds.view(view.name))]),
-    ...endpoints.flatMap(({ name }) => [names.requests(name), names.predictions(name), names.outcomes(name), names.results(name)]),
+    ...endpoints.flatMap(({ name }) => [
+      names.requests(name),
+      names.predictions(name),
+      names.outcomes(name),
+      names.results(name),
+    ]),
     names.statistics,
   ];
 }
 
 function groupsOf({ views, endpoints }: Declared): string[] {
-  return [...views.map(({ name }) => applicationIds.view(name)), ...endpoints.flatMap(({ name }) => [applicationIds.scoring(name), applicationIds.join(name)])];
+  return [
+    ...views.map(({ name }) => applicationIds.view(name)),
+    ...endpoints.flatMap(({ name }) => [applicationIds.scoring(name), applicationIds.join(name)]),
+  ];
 }

@@ -22,7 +22,13 @@ export class Console {
   constructor(context: RoleContext) {
     const { kafka, codec, topics, clock } = context;
     this.#context = context;
-    this.#rates = new ConsoleRates({ log: kafka, names: topics, definitions: this.#definitions, view: this.#view, nowMs: () => clock.monotonicMs() });
+    this.#rates = new ConsoleRates({
+      log: kafka,
+      names: topics,
+      definitions: this.#definitions,
+      view: this.#view,
+      nowMs: () => clock.monotonicMs(),
+    });
     // marks by themselves: a page about the loop must not hold up whoever waits for his own write
     this.#marks = new EventFollower(kafka, codec, (event) => this.#rates.apply(event));
   }
@@ -45,7 +51,11 @@ export class Console {
 
   get routes(): RoutePlugin {
     const { kafka, codec, topics } = this.#context;
-    return consoleRoutes({ view: this.#view, loop: () => this.#rates.arrows, eventAt: (offset) => lifecycleEventAt(kafka, codec, topics.lifecycle, offset) });
+    return consoleRoutes({
+      view: this.#view,
+      loop: () => this.#rates.arrows,
+      eventAt: (offset) => lifecycleEventAt(kafka, codec, topics.lifecycle, offset),
+    });
   }
 
   async stop(): Promise<void> {

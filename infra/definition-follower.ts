@@ -1,6 +1,13 @@
 // The applied definitions, as the lifecycle tells them.
 import { type Event } from '../schemas/codec.ts';
-import { type Definition, type EndpointDefinition, type FeatureViewDefinition, type MonitorDefinition, type RetrainingPolicyDefinition, type RolloutPolicyDefinition } from '../schemas/definitions.ts';
+import {
+  type Definition,
+  type EndpointDefinition,
+  type FeatureViewDefinition,
+  type MonitorDefinition,
+  type RetrainingPolicyDefinition,
+  type RolloutPolicyDefinition,
+} from '../schemas/definitions.ts';
 
 export class AppliedDefinitions {
   readonly #definitions = new Map<string, Definition>();
@@ -27,11 +34,14 @@ export class AppliedDefinitions {
   }
 
   rolloutPolicyOf(endpoint: string): RolloutPolicyDefinition | undefined {
-    return this.all.find((definition) => definition.kind === 'rollout_policy' && definition.endpoint === endpoint) as RolloutPolicyDefinition | undefined;
+    return this.all.find((definition) => definition.kind === 'rollout_policy' && definition.endpoint === endpoint) as
+      RolloutPolicyDefinition | undefined;
   }
 
   retrainingPolicyOf(endpoint: string): RetrainingPolicyDefinition | undefined {
-    return this.all.find((definition) => definition.kind === 'retraining_policy' && definition.endpoint === endpoint) as RetrainingPolicyDefinition | undefined;
+    return this.all.find(
+      (definition) => definition.kind === 'retraining_policy' && definition.endpoint === endpoint,
+    ) as RetrainingPolicyDefinition | undefined;
   }
 
   /** Entity of each view. */

@@ -7,9 +7,21 @@ import { type Connections } from './connect.ts';
 import { type Settings } from './settings.ts';
 
 /** @throws Failure with the field at fault; nothing is applied then */
-export async function applyDefinitions(connections: Connections, settings: Settings, definitions: readonly Definition[], issuedBy: string): Promise<{ applied: number; unchanged: number }> {
+export async function applyDefinitions(
+  connections: Connections,
+  settings: Settings,
+  definitions: readonly Definition[],
+  issuedBy: string,
+): Promise<{ applied: number; unchanged: number }> {
   const { log, codec, topics } = connections;
-  const commands = new CommandClient({ log, codec, names: topics, clock: systemClock, workspace: settings.workspace, issuedBy });
+  const commands = new CommandClient({
+    log,
+    codec,
+    names: topics,
+    clock: systemClock,
+    workspace: settings.workspace,
+    issuedBy,
+  });
   const admin = log.admin();
   await admin.ensureTopics(declaredTopics(topics, declared(definitions), settings.partitions));
   await admin.close();

@@ -25,7 +25,9 @@ export class EventFollower {
   async start(topics: readonly string[], failed: (error: unknown) => void): Promise<void> {
     const admin = this.#log.admin();
     const counts = await admin.partitionsOf(topics);
-    const places = topics.flatMap((topic) => Array.from({ length: counts.get(topic) ?? 0 }, (_, partition): TopicPartition => ({ topic, partition })));
+    const places = topics.flatMap((topic) =>
+      Array.from({ length: counts.get(topic) ?? 0 }, (_, partition): TopicPartition => ({ topic, partition })),
+    );
     const bounds = await admin.offsets(places);
     await admin.close();
     for (const { topic, partition, start } of bounds) {

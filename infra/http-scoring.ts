@@ -8,7 +8,13 @@ import { Failure } from '../schemas/failure.ts';
 import { asOfSql } from '../serving/analytics/training-set.ts';
 import { type OnlineStore } from '../serving/online-store.ts';
 import { type Row, type V2Deps } from '../serving/protocols/v2.ts';
-import { type FeatureLookup, type FoundRow, type GatheredRequest, gather, viewsOf } from '../serving/scoring/feature-vector.ts';
+import {
+  type FeatureLookup,
+  type FoundRow,
+  type GatheredRequest,
+  gather,
+  viewsOf,
+} from '../serving/scoring/feature-vector.ts';
 import { type ServableVersion } from '../serving/scoring/models.ts';
 import { Routing } from '../serving/scoring/routing.ts';
 import { scoreTasks } from '../serving/scoring/scorer.ts';
@@ -55,7 +61,8 @@ export class HttpScoring implements V2Deps {
     this.#definitions.apply(event);
     this.#events.push(event);
     for (const routing of this.#routings.values()) routing.apply(event);
-    if (event.name !== 'DefinitionApplied' || event.value.kind !== 'endpoint' || this.#routings.has(event.value.name)) return;
+    if (event.name !== 'DefinitionApplied' || event.value.kind !== 'endpoint' || this.#routings.has(event.value.name))
+      return;
     const routing = new Routing(event.value.name);
     for (const earlier of this.#events) routing.apply(earlier);
     this.#routings.set(event.value.name, routing);
@@ -63,7 +70,12 @@ export class HttpScoring implements V2Deps {
 
   async start(): Promise<void> {
     const { settings, codec } = this.#context;
-    this.#store = await openOnlineStore(join(settings.dataDir, 'state', 'gateway'), 'online', codec, Number.POSITIVE_INFINITY);
+    this.#store = await openOnlineStore(
+      join(settings.dataDir, 'state', 'gateway'),
+      'online',
+      codec,
+      Number.POSITIVE_INFINITY,
+    );
     for (const [id, offset] of this.#store.positions) this.#positions.set(id, offset);
     this.#loop = this.#follow();
     this.#loop.catch((error: unknown) => this.#context.failed(error));
@@ -80,12 +92,14 @@ export class HttpScoring implements V2Deps {
         const partitions = (await admin.partitionsOf([topic])).get(topic) ?? 0;
         if (partitions === 0) continue;
         this.#viewOfTopic.set(topic, view.name);
-        for (let partition = 0; partition < partitions; partition += 1) this.#reader.assign({ topic, partition }, this.#positions.get(`${topic}/${partition}`) ?? 0);
+        for (let partition = 0; partition < partitions; partition += 1)
+          this.#reader.assign({ topic, partition }, this.#positions.get(`${topic}/${partition}`) ?? 0);
       }
       for (const fetched of await this.#reader.poll(POLL_MS)) {
         await this.#context.codec.reader.prepare(fetched.records.slice(0, 1).map((record) => record.value));
         const view = this.#viewOfTopic.get(fetched.topic) ?? '';
-        for (const { key, value, partition, offset } of fetched.records) if (value !== null) this.#store?.apply(view, key?.toString() ?? '', value, partition, offset);
+        for (const { key, value, partition, offset } of fetched.records)
+          if (value !== null) this.#store?.apply(view, key?.toString() ?? '', value, partition, offset);
         this.#positions.set(partitionId(fetched), fetched.nextOffset);
       }
       if (clock.monotonicMs() - flushedMs > FLUSH_EVERY_MS) {
@@ -122,32 +136,55 @@ export class HttpScoring implements V2Deps {
   #place(endpointName: string): { endpoint: EndpointDefinition; routing: Routing } {
     const endpoint = this.#definitions.endpoints.find(({ name }) => name === endpointName);
     const routing = this.#routings.get(endpointName);
-    if (endpoint === undefined || routing === undefined) throw new Failure('unknown_name', `There is no model ${endpointName}.`);
+    if (endpoint === undefined || routing === undefined)
+      throw new Failure('unknown_name', `There is no model ${endpointName}.`);
     return { endpoint, routing };
   }
 
   /** The asked version, or the arm that answers this request. */
-  #arm(endpoint: EndpointDefinition, routing: Routing, version: number | null, timeMs: number, requestId: string): RoutingArm {
+  #arm(
+    endpoint: EndpointDefinition,
+    routing: Routing,
+    version: number | null,
+    timeMs: number,
+    requestId: string,
+  ): RoutingArm {
     if (version === null) {
       const arm = routing.live(timeMs, requestId);
       if (arm !== null) return arm;
-      throw new Failure('not_ready', `No version of ${endpoint.model} serves yet.`, { fix: 'Promote one (`millrace promote`), or wait for the first training.' });
+      throw new Failure('not_ready', `No version of ${endpoint.model} serves yet.`, {
+        fix: 'Promote one (`millrace promote`), or wait for the first training.',
+      });
     }
-    if (routing.version(endpoint.model, version) === undefined) throw new Failure('unknown_name', `There is no version ${version} of ${endpoint.model}.`, { field: 'version' });
+    if (routing.version(endpoint.model, version) === undefined)
+      throw new Failure('unknown_name', `There is no version ${version} of ${endpoint.model}.`, { field: 'version' });
     return { arm: 'asked', model: endpoint.model, version, purpose: 'live', share: 1 };
   }
 
-  async scoreRequests(name: string, version: number | null, rows: readonly Row[], eventTimeMs: number | null): Promise<readonly Prediction[]> {
+  async scoreRequests(
+    name: string,
+    version: number | null,
+    rows: readonly Row[],
+    eventTimeMs: number | null,
+  ): Promise<readonly Prediction[]> {
     const { endpoint, routing } = this.#place(name);
     const timeMs = eventTimeMs ?? this.#context.clock.nowMs();
     const gathered: GatheredRequest[] = [];
     for (const row of rows) {
-      const request = { [endpoint.request.key_field]: randomUUID(), [endpoint.request.event_time_field]: timeMs, ...row };
+      const request = {
+        [endpoint.request.key_field]: randomUUID(),
+        [endpoint.request.event_time_field]: timeMs,
+        ...row,
+      };
       const lookup = eventTimeMs === null ? (this.#store ?? EMPTY) : await this.#lookupAsOf(endpoint, request, timeMs);
       gathered.push(gather(endpoint, this.#definitions.entityOf, request, lookup));
     }
     const routedAtMs = eventTimeMs ?? FOREVER_MS;
-    const tasks = gathered.map((request) => ({ request, arm: this.#arm(endpoint, routing, version, routedAtMs, request.requestId), purpose: 'live' as const }));
+    const tasks = gathered.map((request) => ({
+      request,
+      arm: this.#arm(endpoint, routing, version, routedAtMs, request.requestId),
+      purpose: 'live' as const,
+    }));
     const predictions = await scoreTasks(endpoint.name, tasks, routing, this.#models);
     // a question about the past is an answer, not an event
     if (eventTimeMs === null) await this.#record(endpoint, predictions);
@@ -177,21 +214,41 @@ export class HttpScoring implements V2Deps {
     for (const view of viewsOf(endpoint)) {
       const key = request[endpoint.entities[this.#definitions.entityOf.get(view) ?? ''] ?? ''];
       if (typeof key !== 'string' && typeof key !== 'number') continue;
-      const [row] = await this.#sql.query<Record<string, unknown>>(asOfSql(view, topics, settings.topicPrefix), { key: String(key), at: timeMs });
-      if (row !== undefined) found.set(`${view}\0${String(key)}`, { row: { ...row, event_time: row['event_time_ms'] }, partition: Number(row['_partition']), offset: Number(row['_offset']) });
+      const [row] = await this.#sql.query<Record<string, unknown>>(asOfSql(view, topics, settings.topicPrefix), {
+        key: String(key),
+        at: timeMs,
+      });
+      if (row !== undefined)
+        found.set(`${view}\0${String(key)}`, {
+          row: { ...row, event_time: row['event_time_ms'] },
+          partition: Number(row['_partition']),
+          offset: Number(row['_offset']),
+        });
     }
     return { row: (view, entityKey) => found.get(`${view}\0${entityKey}`) };
   }
 
-  async scoreFeatures(name: string, version: number | null, rows: readonly (readonly (number | string | null)[])[]): Promise<{ scores: readonly number[]; version: ServableVersion }> {
+  async scoreFeatures(
+    name: string,
+    version: number | null,
+    rows: readonly (readonly (number | string | null)[])[],
+  ): Promise<{ scores: readonly number[]; version: ServableVersion }> {
     const { endpoint, routing } = this.#place(name);
     const arm = this.#arm(endpoint, routing, version, FOREVER_MS, '');
     const used = routing.version(arm.model, arm.version);
     if (used === undefined) throw new Failure('not_ready', `Version ${arm.version} is not known here yet.`);
     // categories may come as their text or as their index
-    const inputs = used.inputs.map((input, index) => (input.kind === 'category' && rows.every((row) => typeof row[index] !== 'string') ? { ...input, kind: 'number' as const } : input));
+    const inputs = used.inputs.map((input, index) =>
+      input.kind === 'category' && rows.every((row) => typeof row[index] !== 'string')
+        ? { ...input, kind: 'number' as const }
+        : input,
+    );
     const servable = { version: () => ({ ...used, inputs }) };
-    const tasks = rows.map((values, index) => ({ request: { requestId: String(index), eventTimeMs: 0, values, rows: [] }, arm, purpose: 'live' as const }));
+    const tasks = rows.map((values, index) => ({
+      request: { requestId: String(index), eventTimeMs: 0, values, rows: [] },
+      arm,
+      purpose: 'live' as const,
+    }));
     const predictions = await scoreTasks(endpoint.name, tasks, servable, this.#models);
     return { scores: predictions.map(({ score }) => score), version: used };
   }

@@ -7,7 +7,12 @@ const POLL_MS = 100;
 const POLLS_MAX = 50;
 
 /** The event at exactly this offset; null where the log ends before it, or a transaction's end stands there. */
-export async function lifecycleEventAt(log: Log, codec: EventCodec, topic: string, offset: number): Promise<StoredEvent | null> {
+export async function lifecycleEventAt(
+  log: Log,
+  codec: EventCodec,
+  topic: string,
+  offset: number,
+): Promise<StoredEvent | null> {
   const at = { topic, partition: 0 };
   const admin = log.admin();
   const [bounds] = await admin.offsets([at]);
@@ -22,7 +27,14 @@ export async function lifecycleEventAt(log: Log, codec: EventCodec, topic: strin
         if (record !== undefined && record.value !== null) {
           await codec.reader.prepare([record.value]);
           const { name, value } = codec.reader.decode(record.value);
-          return { topic, partition: 0, offset, written: new Date(record.timestampMs).toISOString(), event: name, value };
+          return {
+            topic,
+            partition: 0,
+            offset,
+            written: new Date(record.timestampMs).toISOString(),
+            event: name,
+            value,
+          };
         }
         if (nextOffset > offset) return null;
       }

@@ -6,7 +6,10 @@ export function makeLogger(settings: Settings, role: string): Logger {
   return pino({
     level: settings.logLevel,
     base: { role },
-    redact: { paths: ['password', '*.password', '*.KAFKA_SASL_PASSWORD', 'authorization', '*.authorization'], censor: '***' },
+    redact: {
+      paths: ['password', '*.password', '*.KAFKA_SASL_PASSWORD', 'authorization', '*.authorization'],
+      censor: '***',
+    },
     timestamp: pino.stdTimeFunctions.isoTime,
   });
 }

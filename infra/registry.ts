@@ -25,7 +25,10 @@ export class HttpSchemaRegistry implements SchemaRegistry {
     const known = this.#registered.get(key);
     if (known !== undefined) return known;
     const made = this.#retrying(async () => {
-      const { id } = await this.#client.register({ type: SchemaType.AVRO, schema: JSON.stringify(schema) }, { subject, compatibility: COMPATIBILITY.BACKWARD_TRANSITIVE });
+      const { id } = await this.#client.register(
+        { type: SchemaType.AVRO, schema: JSON.stringify(schema) },
+        { subject, compatibility: COMPATIBILITY.BACKWARD_TRANSITIVE },
+      );
       return id;
     }, `registering ${subject}`);
     this.#registered.set(key, made);
@@ -41,7 +44,9 @@ export class HttpSchemaRegistry implements SchemaRegistry {
       return { status: answer.status, text: await answer.text() };
     }, `asking for schema ${id}`);
     if (response.status !== 200) {
-      throw new Failure('undecodable_record', `Schema ${id} is not in the registry (${response.status}).`, { fix: 'Register the schema, then put the record back.' });
+      throw new Failure('undecodable_record', `Schema ${id} is not in the registry (${response.status}).`, {
+        fix: 'Register the schema, then put the record back.',
+      });
     }
     return JSON.parse((JSON.parse(response.text) as { schema: string }).schema) as AvroSchema;
   }
@@ -53,8 +58,16 @@ export class HttpSchemaRegistry implements SchemaRegistry {
         return await call();
       } catch (cause) {
         const text = String(cause);
-        if (/incompatible/i.test(text)) throw new Failure('conflict', `The registry refuses the schema (${doing}): ${text}.`, { fix: 'Change the schema so that old records can still be read: new fields need a default.', cause });
-        if (this.#clock.monotonicMs() > untilMs) throw new Failure('unreachable', `The schema registry does not answer (${doing}): ${text}.`, { fix: 'Check SCHEMA_REGISTRY_URL.', cause });
+        if (/incompatible/i.test(text))
+          throw new Failure('conflict', `The registry refuses the schema (${doing}): ${text}.`, {
+            fix: 'Change the schema so that old records can still be read: new fields need a default.',
+            cause,
+          });
+        if (this.#clock.monotonicMs() > untilMs)
+          throw new Failure('unreachable', `The schema registry does not answer (${doing}): ${text}.`, {
+            fix: 'Check SCHEMA_REGISTRY_URL.',
+            cause,
+          });
         await this.#clock.sleep(RETRY_STEP_MS);
       }
     }

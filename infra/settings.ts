@@ -16,8 +16,17 @@ export interface Settings {
   readonly clickhousePort: number;
   /** null: the embedded part is started */
   readonly kafkaBrokers: readonly string[] | null;
-  readonly kafkaTls: { readonly ca?: string; readonly cert?: string; readonly key?: string; readonly rejectUnauthorized: boolean } | null;
-  readonly kafkaSasl: { readonly mechanism: 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512'; readonly username: string; readonly password: string } | null;
+  readonly kafkaTls: {
+    readonly ca?: string;
+    readonly cert?: string;
+    readonly key?: string;
+    readonly rejectUnauthorized: boolean;
+  } | null;
+  readonly kafkaSasl: {
+    readonly mechanism: 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512';
+    readonly username: string;
+    readonly password: string;
+  } | null;
   readonly schemaRegistryUrl: string | null;
   readonly clickhouseUrl: string | null;
   readonly topicPrefix: string;
@@ -104,7 +113,8 @@ class Reading {
   integer(name: Name, min: number, max: number): number {
     const text = this.text(name);
     const value = Number(text);
-    if (!Number.isInteger(value) || value < min || value > max) throw wrong(name, `is ${text}.`, `Give a whole number from ${min} to ${max}.`);
+    if (!Number.isInteger(value) || value < min || value > max)
+      throw wrong(name, `is ${text}.`, `Give a whole number from ${min} to ${max}.`);
     return value;
   }
 
@@ -118,7 +128,8 @@ class Reading {
   url(name: Name): string | null {
     const text = this.text(name);
     if (text === '') return null;
-    if (!URL.canParse(text) || !/^https?:/.test(text)) throw wrong(name, `is ${text}, no address.`, 'Give http://host:port or https://host:port.');
+    if (!URL.canParse(text) || !/^https?:/.test(text))
+      throw wrong(name, `is ${text}, no address.`, 'Give http://host:port or https://host:port.');
     return text.replace(/\/$/, '');
   }
 
@@ -134,7 +145,8 @@ function readFile(path: string): Readonly<Record<string, unknown>> {
   if (!existsSync(path)) return {};
   const value: unknown = parse(readFileSync(path, 'utf8'));
   if (value === null || value === undefined) return {};
-  if (typeof value !== 'object' || Array.isArray(value)) throw wrong(path, 'holds no settings.', 'Write lines such as `MILLRACE_HTTP_PORT: 8080`.');
+  if (typeof value !== 'object' || Array.isArray(value))
+    throw wrong(path, 'holds no settings.', 'Write lines such as `MILLRACE_HTTP_PORT: 8080`.');
   return value as Readonly<Record<string, unknown>>;
 }
 
@@ -143,12 +155,19 @@ function checkNames(names: readonly string[], from: string): void {
   for (const name of names) {
     if (known.includes(name)) continue;
     const near = nearest(name, known);
-    throw wrong(name, `(in ${from}) is no setting.`, near === null ? 'Remove it; `millrace doctor` lists the settings.' : `Did you mean ${near}?`);
+    throw wrong(
+      name,
+      `(in ${from}) is no setting.`,
+      near === null ? 'Remove it; `millrace doctor` lists the settings.' : `Did you mean ${near}?`,
+    );
   }
 }
 
 /** @throws Failure naming the setting and the fix */
-export function readSettings(environment: Readonly<Record<string, string | undefined>> = process.env, folder = process.cwd()): Settings {
+export function readSettings(
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+  folder = process.cwd(),
+): Settings {
   const path = join(folder, 'millrace.yaml');
   const file = readFile(path);
   checkNames(Object.keys(file), path);
@@ -193,7 +212,11 @@ export function readSettings(environment: Readonly<Record<string, string | undef
 
 function readTls(read: Reading): Settings['kafkaTls'] {
   if (read.choice('KAFKA_TLS', ['false', 'true']) === 'false') return null;
-  const [ca, cert, key] = [read.fileText('KAFKA_TLS_CA_FILE'), read.fileText('KAFKA_TLS_CERT_FILE'), read.fileText('KAFKA_TLS_KEY_FILE')];
+  const [ca, cert, key] = [
+    read.fileText('KAFKA_TLS_CA_FILE'),
+    read.fileText('KAFKA_TLS_CERT_FILE'),
+    read.fileText('KAFKA_TLS_KEY_FILE'),
+  ];
   return {
     rejectUnauthorized: read.choice('KAFKA_TLS_INSECURE', ['false', 'true']) === 'false',
     ...(ca === null ? {} : { ca }),
@@ -206,14 +229,23 @@ function readSasl(read: Reading): Settings['kafkaSasl'] {
   if (read.text('KAFKA_SASL_MECHANISM') === '') return null;
   const mechanism = read.choice('KAFKA_SASL_MECHANISM', ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512']);
   const [username, password] = [read.text('KAFKA_SASL_USERNAME'), read.text('KAFKA_SASL_PASSWORD')];
-  if (username === '' || password === '') throw wrong('KAFKA_SASL_USERNAME', 'or KAFKA_SASL_PASSWORD is missing.', 'Give both, since KAFKA_SASL_MECHANISM is set.');
+  if (username === '' || password === '')
+    throw wrong(
+      'KAFKA_SASL_USERNAME',
+      'or KAFKA_SASL_PASSWORD is missing.',
+      'Give both, since KAFKA_SASL_MECHANISM is set.',
+    );
   return { mechanism, username, password };
 }
 
 // There is no authentication yet: reaching it from elsewhere would let anybody promote a model.
 function requireLoopback({ host }: Settings): void {
   if (!['127.0.0.1', 'localhost', '::1'].includes(host)) {
-    throw wrong('MILLRACE_HOST', `is ${host}, which others can reach, and no authentication is configured.`, 'Use 127.0.0.1, and put an authenticating proxy in front where others need access.');
+    throw wrong(
+      'MILLRACE_HOST',
+      `is ${host}, which others can reach, and no authentication is configured.`,
+      'Use 127.0.0.1, and put an authenticating proxy in front where others need access.',
+    );
   }
 }
 

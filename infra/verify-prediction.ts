@@ -15,26 +15,43 @@ import { OnnxModels, fileSha256 } from './onnx/onnx-models.ts';
 import { type Settings, clickhouseUrlOf } from './settings.ts';
 
 /** @throws Failure `unknown_name` when there is no such prediction */
-export async function verifyPrediction(settings: Settings, predictionId: string): Promise<{ prediction: Prediction; checks: readonly Check[] }> {
+export async function verifyPrediction(
+  settings: Settings,
+  predictionId: string,
+): Promise<{ prediction: Prediction; checks: readonly Check[] }> {
   const connections = connect(settings, 'verify');
   const sql = new ClickHouseSql(clickhouseUrlOf(settings), systemClock, 3000);
   const definitions = new AppliedDefinitions();
   try {
     const found = await findPrediction(connections, settings, sql, definitions, predictionId);
-    if (found === null) throw new Failure('unknown_name', `There is no prediction ${predictionId}.`, { field: 'PREDICTION_ID', fix: 'Ids look like REQUEST:MODEL:VERSION:live; the table of predictions lists them.' });
+    if (found === null)
+      throw new Failure('unknown_name', `There is no prediction ${predictionId}.`, {
+        field: 'PREDICTION_ID',
+        fix: 'Ids look like REQUEST:MODEL:VERSION:live; the table of predictions lists them.',
+      });
     const { prediction, version } = found;
     const endpoint = definitions.endpoints.find(({ name }) => name === prediction.endpoint);
     if (endpoint === undefined) throw new Failure('unknown_name', `There is no endpoint ${prediction.endpoint}.`);
     const rows = await featureRows(connections, settings, sql, prediction);
     const weights = artifactPath(settings.dataDir, version.weightsUri);
-    const checks = [...checkRows(endpoint, version, prediction, rows), checkWeights(prediction, version, await fileSha256(weights)), checkScore(prediction, await scoreAgain(settings, version, weights, prediction))];
+    const checks = [
+      ...checkRows(endpoint, version, prediction, rows),
+      checkWeights(prediction, version, await fileSha256(weights)),
+      checkScore(prediction, await scoreAgain(settings, version, weights, prediction)),
+    ];
     return { prediction, checks };
   } finally {
     await connections.log.close();
   }
 }
 
-async function findPrediction({ log, codec, topics }: Connections, settings: Settings, sql: Sql, definitions: AppliedDefinitions, id: string): Promise<{ prediction: Prediction; version: ServableVersion } | null> {
+async function findPrediction(
+  { log, codec, topics }: Connections,
+  settings: Settings,
+  sql: Sql,
+  definitions: AppliedDefinitions,
+  id: string,
+): Promise<{ prediction: Prediction; version: ServableVersion } | null> {
   const routing = new Routing('');
   const follower = new EventFollower(log, codec, (event) => {
     definitions.apply(event);
@@ -50,13 +67,19 @@ async function findPrediction({ log, codec, topics }: Connections, settings: Set
     );
     const [row] = rows;
     const version = row === undefined ? undefined : routing.version(row.model, row.version);
-    if (row !== undefined && version !== undefined) return { prediction: { ...row, event_time: row.event_ms }, version };
+    if (row !== undefined && version !== undefined)
+      return { prediction: { ...row, event_time: row.event_ms }, version };
   }
   return null;
 }
 
 /** The rows that the receipt names, by view; null where the warehouse has none such. */
-async function featureRows({ topics }: Connections, settings: Settings, sql: Sql, prediction: Prediction): Promise<ReadonlyMap<string, Readonly<Record<string, unknown>> | null>> {
+async function featureRows(
+  { topics }: Connections,
+  settings: Settings,
+  sql: Sql,
+  prediction: Prediction,
+): Promise<ReadonlyMap<string, Readonly<Record<string, unknown>> | null>> {
   const rows = new Map<string, Readonly<Record<string, unknown>> | null>();
   for (const { view, entity_key, event_time, definition_hash } of prediction.rows) {
     if (event_time === null) continue;
@@ -75,12 +98,21 @@ function timeMs(value: unknown): number {
   return typeof value === 'number' ? value : Date.parse(`${String(value).replace(' ', 'T')}Z`);
 }
 
-async function scoreAgain(settings: Settings, version: ServableVersion, path: string, prediction: Prediction): Promise<number> {
+async function scoreAgain(
+  settings: Settings,
+  version: ServableVersion,
+  path: string,
+  prediction: Prediction,
+): Promise<number> {
   const models = new OnnxModels(settings.device);
   const id = versionId(version.model, version.version);
   try {
     await models.load(id, path, version.inputs.length);
-    const [score] = await models.run(id, Float32Array.from(prediction.features, (value) => value ?? Number.NaN), 1);
+    const [score] = await models.run(
+      id,
+      Float32Array.from(prediction.features, (value) => value ?? Number.NaN),
+      1,
+    );
     return score ?? Number.NaN;
   } finally {
     await models.close();

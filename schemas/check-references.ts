@@ -7,7 +7,8 @@ import { didYouMean, invalid } from './reading.ts';
 export function checkReferences(definitions: readonly Definition[]): void {
   const seen = new Set<string>();
   for (const { kind, name } of definitions) {
-    if (seen.has(`${kind} ${name}`)) throw invalid(`${kind} ${name}`, 'is declared twice.', 'Rename or remove one of them.');
+    if (seen.has(`${kind} ${name}`))
+      throw invalid(`${kind} ${name}`, 'is declared twice.', 'Rename or remove one of them.');
     seen.add(`${kind} ${name}`);
   }
   const entities = definitions.filter((one) => one.kind === 'entity').map(({ name }) => name);
@@ -23,14 +24,24 @@ export function checkReferences(definitions: readonly Definition[]): void {
 }
 
 function requireKnown(path: string, name: string, known: readonly string[], what: string): void {
-  if (!known.includes(name)) throw invalid(path, `there is no ${what} ${name}.`, known.length === 0 ? `Declare the ${what} first.` : didYouMean(name, known));
+  if (!known.includes(name))
+    throw invalid(
+      path,
+      `there is no ${what} ${name}.`,
+      known.length === 0 ? `Declare the ${what} first.` : didYouMean(name, known),
+    );
 }
 
 function checkView(path: string, view: FeatureViewDefinition, entities: readonly string[]): void {
   requireKnown(`${path}: entity`, view.entity, entities, 'entity');
   const names = new Set<string>();
   for (const [index, { name }] of view.features.entries()) {
-    if (names.has(name)) throw invalid(`${path}: features[${index}].name`, `${name} is declared twice.`, 'Give each feature a name of its own.');
+    if (names.has(name))
+      throw invalid(
+        `${path}: features[${index}].name`,
+        `${name} is declared twice.`,
+        'Give each feature a name of its own.',
+      );
     names.add(name);
   }
 }
@@ -45,9 +56,18 @@ function checkEndpoint(path: string, endpoint: EndpointDefinition, views: readon
     requireKnown(`${at}.from`, input.from, ['request', ...views.map(({ name }) => name)], 'feature view');
     const view = views.find(({ name }) => name === input.from);
     if (view === undefined) continue;
-    requireKnown(`${at}.name`, input.name, view.features.map(({ name }) => name), `feature of ${view.name}`);
+    requireKnown(
+      `${at}.name`,
+      input.name,
+      view.features.map(({ name }) => name),
+      `feature of ${view.name}`,
+    );
     if (endpoint.entities[view.entity] === undefined) {
-      throw invalid(`${path}: entities.${view.entity}`, `is missing: the view ${view.name} is about ${view.entity}.`, `Say which request field holds its key, for example \`${view.entity}: ${view.entity}_id\`.`);
+      throw invalid(
+        `${path}: entities.${view.entity}`,
+        `is missing: the view ${view.name} is about ${view.entity}.`,
+        `Say which request field holds its key, for example \`${view.entity}: ${view.entity}_id\`.`,
+      );
     }
   }
 }
@@ -57,7 +77,12 @@ export function checkAgainstSchema(view: FeatureViewDefinition, schema: AvroSche
   const path = `feature_view ${view.name}`;
   const known = schema.fields.map(({ name }) => name);
   const check = (at: string, field: string): void => {
-    if (!known.includes(field)) throw invalid(`${path}: ${at}`, `the events of ${view.source.topic} have no field ${field}.`, didYouMean(field, known));
+    if (!known.includes(field))
+      throw invalid(
+        `${path}: ${at}`,
+        `the events of ${view.source.topic} have no field ${field}.`,
+        didYouMean(field, known),
+      );
   };
   check('source.key_field', view.source.key_field);
   check('source.event_time_field', view.source.event_time_field);
@@ -65,7 +90,12 @@ export function checkAgainstSchema(view: FeatureViewDefinition, schema: AvroSche
     if (feature.field === '') continue;
     check(`features[${index}].field`, feature.field);
     const type = schema.fields.find(({ name }) => name === feature.field)?.type;
-    if (!isNumeric(type)) throw invalid(`${path}: features[${index}].field`, `${feature.field} is ${JSON.stringify(type)}, not a number.`, 'Choose a numeric field.');
+    if (!isNumeric(type))
+      throw invalid(
+        `${path}: features[${index}].field`,
+        `${feature.field} is ${JSON.stringify(type)}, not a number.`,
+        'Choose a numeric field.',
+      );
   }
 }
 

@@ -59,7 +59,9 @@ export class AvroCodec<T> {
     try {
       return this.#type.fromBuffer(framed.subarray(FRAME_BYTES)) as T;
     } catch (cause) {
-      throw new Failure('undecodable_record', `The body does not fit schema ${this.schemaId}: ${String(cause)}.`, { cause });
+      throw new Failure('undecodable_record', `The body does not fit schema ${this.schemaId}: ${String(cause)}.`, {
+        cause,
+      });
     }
   }
 
@@ -78,9 +80,13 @@ export class AvroCodec<T> {
 /** The schema id of a framed value. @throws Failure `undecodable_record` */
 export function schemaIdOf(value: Buffer): number {
   if (value.length < FRAME_BYTES || value[0] !== 0) {
-    throw new Failure('undecodable_record', 'The value does not start with the Confluent frame (byte 0, then a 4-byte schema id).', {
-      fix: 'Produce it with a Confluent Avro serializer, or as JSON.',
-    });
+    throw new Failure(
+      'undecodable_record',
+      'The value does not start with the Confluent frame (byte 0, then a 4-byte schema id).',
+      {
+        fix: 'Produce it with a Confluent Avro serializer, or as JSON.',
+      },
+    );
   }
   return value.readUInt32BE(1);
 }
@@ -110,14 +116,18 @@ export class AvroReader {
     const id = schemaIdOf(value);
     const known = this.#known.get(id);
     if (known === undefined) {
-      throw new Failure('undecodable_record', `Schema ${id} is not in the registry.`, { fix: 'Register the schema, then put the record back.' });
+      throw new Failure('undecodable_record', `Schema ${id} is not in the registry.`, {
+        fix: 'Register the schema, then put the record back.',
+      });
     }
     return { name: known.name, value: known.codec.decode(value) };
   }
 }
 
 /** The platform's own event schemas, by name. */
-export function loadEventSchemas(folder = new URL('./avro/', import.meta.url).pathname): ReadonlyMap<EventName, AvroSchema> {
+export function loadEventSchemas(
+  folder = new URL('./avro/', import.meta.url).pathname,
+): ReadonlyMap<EventName, AvroSchema> {
   const schemas = new Map<EventName, AvroSchema>();
   for (const file of readdirSync(folder).sort()) {
     if (!file.endsWith('.avsc')) continue;

@@ -142,7 +142,7 @@ export interface GatesChecked {
   readonly model: string;
   readonly version: number;
   readonly passed: boolean;
-  readonly gates: readonly (GateResult)[];
+  readonly gates: readonly GateResult[];
 }
 
 export interface ModelRegistered {
@@ -195,7 +195,7 @@ export interface Prediction {
   /** values in the order of the version's inputs, categories as their index, null where unknown */
   readonly features: readonly (null | number)[];
   /** feature rows that were read, in the endpoint's view order; event_time null where there was no row */
-  readonly rows: readonly (RowReference)[];
+  readonly rows: readonly RowReference[];
 }
 
 export interface Promoted {
@@ -278,7 +278,7 @@ export interface RoutingChanged {
   /** event time; null: at once */
   readonly effective_from: null | number;
   readonly rollout_id: string;
-  readonly arms: readonly (RoutingArm)[];
+  readonly arms: readonly RoutingArm[];
   readonly reason: string;
 }
 
@@ -440,7 +440,7 @@ export interface VersionRejected {
 export interface Watermarks {
   /** who says so */
   readonly writer: string;
-  readonly marks: readonly (Watermark)[];
+  readonly marks: readonly Watermark[];
 }
 
 export interface EventTypes {

@@ -2,7 +2,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-type Avro = string | Avro[] | { type: Avro; name?: string; items?: Avro; values?: Avro; fields?: AvroField[]; logicalType?: string };
+type Avro =
+  | string
+  | Avro[]
+  | { type: Avro; name?: string; items?: Avro; values?: Avro; fields?: AvroField[]; logicalType?: string };
 interface AvroField {
   name: string;
   type: Avro;
@@ -50,7 +53,11 @@ export function generateTypes(folder: string): string {
   const names: string[] = [];
   const bodies: string[] = [];
   for (const file of files) {
-    const schema = JSON.parse(readFileSync(join(folder, file), 'utf8')) as { name: string; doc?: string; fields: AvroField[] };
+    const schema = JSON.parse(readFileSync(join(folder, file), 'utf8')) as {
+      name: string;
+      doc?: string;
+      fields: AvroField[];
+    };
     names.push(schema.name);
     const doc = schema.doc === undefined ? '' : `/** ${schema.doc} */\n`;
     bodies.push(doc + interfaceOf(schema.name, schema.fields, nested));

@@ -18,7 +18,9 @@ import { Fields, invalid } from './reading.ts';
 const KINDS = ['entity', 'feature_view', 'endpoint', 'monitor', 'retraining_policy', 'rollout_policy'] as const;
 
 /** @throws Failure `invalid_definition` for the first thing that is wrong */
-export function parseDefinitions(files: readonly { readonly name: string; readonly text: string }[]): readonly Definition[] {
+export function parseDefinitions(
+  files: readonly { readonly name: string; readonly text: string }[],
+): readonly Definition[] {
   const definitions: Definition[] = [];
   for (const { name, text } of files) {
     const documents = [...parseAllDocuments(text)];
@@ -47,7 +49,15 @@ function parseDefinition(place: string, value: unknown): Definition {
 }
 
 /** What stands in a feature row before its features. */
-const ROW_FIELDS: readonly string[] = ['entity_key', 'event_time', 'valid_until', 'definition_hash', 'source_topic', 'source_partition', 'source_offset'];
+const ROW_FIELDS: readonly string[] = [
+  'entity_key',
+  'event_time',
+  'valid_until',
+  'definition_hash',
+  'source_topic',
+  'source_partition',
+  'source_offset',
+];
 
 const PARSERS: Readonly<Record<(typeof KINDS)[number], (name: string, fields: Fields) => Definition>> = {
   entity: parseEntity,
@@ -59,7 +69,12 @@ const PARSERS: Readonly<Record<(typeof KINDS)[number], (name: string, fields: Fi
 };
 
 function parseEntity(name: string, fields: Fields): EntityDefinition {
-  return { kind: 'entity', name, key_type: fields.choice('key_type', ['string', 'integer'], 'string'), description: fields.textOr('description', '') };
+  return {
+    kind: 'entity',
+    name,
+    key_type: fields.choice('key_type', ['string', 'integer'], 'string'),
+    description: fields.textOr('description', ''),
+  };
 }
 
 function parseFeatureView(name: string, fields: Fields): FeatureViewDefinition {
@@ -87,21 +102,24 @@ function parseFeatureView(name: string, fields: Fields): FeatureViewDefinition {
 
 function parseFeature(fields: Fields): FeatureDefinition {
   const kind = fields.choice('function', ['count', 'sum', 'mean', 'min', 'max', 'last']);
-  if (kind === 'count' && fields.has('field')) throw invalid(fields.at('field'), 'is given, but count counts events.', 'Leave the field away.');
+  if (kind === 'count' && fields.has('field'))
+    throw invalid(fields.at('field'), 'is given, but count counts events.', 'Leave the field away.');
   const feature: FeatureDefinition = {
     name: featureName(fields),
     function: kind,
     field: kind === 'count' ? '' : fields.text('field', 'amount'),
     window_ms: fields.durationMs('window'),
   };
-  if (feature.window_ms <= 0) throw invalid(fields.at('window'), 'is not longer than nothing.', 'Give a duration such as 1h.');
+  if (feature.window_ms <= 0)
+    throw invalid(fields.at('window'), 'is not longer than nothing.', 'Give a duration such as 1h.');
   fields.end();
   return feature;
 }
 
 function featureName(fields: Fields): string {
   const name = fields.fieldName('name', 'amount_mean_1h');
-  if (ROW_FIELDS.includes(name)) throw invalid(fields.at('name'), `${name} is a field that every feature row has.`, 'Choose another name.');
+  if (ROW_FIELDS.includes(name))
+    throw invalid(fields.at('name'), `${name} is a field that every feature row has.`, 'Choose another name.');
   return name;
 }
 
@@ -111,13 +129,22 @@ function parseEndpoint(name: string, fields: Fields): EndpointDefinition {
   const entities: Record<string, string> = {};
   if (fields.has('entities')) {
     for (const [entity, field] of fields.fields('entities').entries()) {
-      if (typeof field !== 'string') throw invalid(`${fields.at('entities')}.${entity}`, 'should be the name of a request field.', `For example \`${entity}: ${entity}_id\`.`);
+      if (typeof field !== 'string')
+        throw invalid(
+          `${fields.at('entities')}.${entity}`,
+          'should be the name of a request field.',
+          `For example \`${entity}: ${entity}_id\`.`,
+        );
       entities[entity] = field;
     }
   }
   const inputs = fields.list('inputs').map(({ path, value }) => {
     const input = new Fields(path, value);
-    const parsed = { name: input.text('name', 'amount'), from: input.textOr('from', 'request'), kind: input.choice('kind', ['number', 'category'], 'number') };
+    const parsed = {
+      name: input.text('name', 'amount'),
+      from: input.textOr('from', 'request'),
+      kind: input.choice('kind', ['number', 'category'], 'number'),
+    };
     input.end();
     return parsed;
   });
@@ -126,7 +153,10 @@ function parseEndpoint(name: string, fields: Fields): EndpointDefinition {
     kind: 'endpoint',
     name,
     model: fields.name('model', name),
-    request: { key_field: request.text('key_field', 'request_id'), event_time_field: request.text('event_time_field', 'requested_at') },
+    request: {
+      key_field: request.text('key_field', 'request_id'),
+      event_time_field: request.text('event_time_field', 'requested_at'),
+    },
     entities,
     inputs,
     outcome: {
@@ -169,8 +199,10 @@ function parseMonitor(name: string, fields: Fields): MonitorDefinition {
     alerts,
     description: fields.textOr('description', ''),
   };
-  if (definition.window_ms <= 0) throw invalid(fields.at('window'), 'is not longer than nothing.', 'Give a duration such as 7d.');
-  if (definition.reference.to <= definition.reference.from) throw invalid(reference.at('to'), 'is not after from.', 'Give a range that has a length.');
+  if (definition.window_ms <= 0)
+    throw invalid(fields.at('window'), 'is not longer than nothing.', 'Give a duration such as 7d.');
+  if (definition.reference.to <= definition.reference.from)
+    throw invalid(reference.at('to'), 'is not after from.', 'Give a range that has a length.');
   reference.end();
   return definition;
 }
@@ -180,7 +212,8 @@ function parseRetrainingPolicy(name: string, fields: Fields): RetrainingPolicyDe
   if (fields.has('initial')) {
     const range = fields.fields('initial');
     initial = { train_from: range.instantMs('train_from'), train_to: range.instantMs('train_to') };
-    if (initial.train_to <= initial.train_from) throw invalid(range.at('train_to'), 'is not after train_from.', 'Give a range that has a length.');
+    if (initial.train_to <= initial.train_from)
+      throw invalid(range.at('train_to'), 'is not after train_from.', 'Give a range that has a length.');
     range.end();
   }
   return {
@@ -204,7 +237,8 @@ function parseRolloutPolicy(name: string, fields: Fields): RolloutPolicyDefiniti
       at_least: gate.has('at_least') ? gate.number('at_least', bounds) : null,
       at_most: gate.has('at_most') ? gate.number('at_most', bounds) : null,
     };
-    if (parsed.at_least === null && parsed.at_most === null) throw invalid(path, 'has no bound.', 'Add at_least or at_most.');
+    if (parsed.at_least === null && parsed.at_most === null)
+      throw invalid(path, 'has no bound.', 'Add at_least or at_most.');
     gate.end();
     return parsed;
   });
@@ -226,7 +260,9 @@ function parseRolloutPolicy(name: string, fields: Fields): RolloutPolicyDefiniti
 /** Keys sorted at every level: equal definitions give equal text. */
 export function canonicalJson(value: unknown): string {
   return JSON.stringify(value, (_key, inner: unknown) =>
-    typeof inner === 'object' && inner !== null && !Array.isArray(inner) ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))) : inner,
+    typeof inner === 'object' && inner !== null && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)))
+      : inner,
   );
 }
 

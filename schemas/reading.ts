@@ -48,7 +48,8 @@ export class Fields {
   readonly #read = new Set<string>();
 
   constructor(path: string, value: unknown) {
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalid(path.replace(/:$/, ''), 'should be a mapping of names to values.', 'Write `name: value` lines.');
+    if (typeof value !== 'object' || value === null || Array.isArray(value))
+      throw invalid(path.replace(/:$/, ''), 'should be a mapping of names to values.', 'Write `name: value` lines.');
     this.#path = path;
     this.#values = value as Readonly<Record<string, unknown>>;
   }
@@ -70,13 +71,15 @@ export class Fields {
 
   required(name: string, example: string): unknown {
     const value = this.raw(name);
-    if (value === undefined || value === null) throw invalid(this.at(name), 'is missing.', `Add it, for example \`${name}: ${example}\`.`);
+    if (value === undefined || value === null)
+      throw invalid(this.at(name), 'is missing.', `Add it, for example \`${name}: ${example}\`.`);
     return value;
   }
 
   text(name: string, example: string): string {
     const value = this.required(name, example);
-    if (typeof value !== 'string' || value === '') throw invalid(this.at(name), 'should be text.', `For example \`${name}: ${example}\`.`);
+    if (typeof value !== 'string' || value === '')
+      throw invalid(this.at(name), 'should be text.', `For example \`${name}: ${example}\`.`);
     return value;
   }
 
@@ -87,21 +90,35 @@ export class Fields {
   /** Names become parts of topics, tables and metrics. */
   name(name: string, example: string): string {
     const value = this.text(name, example);
-    if (!/^[a-z][a-z0-9_-]{0,99}$/.test(value)) throw invalid(this.at(name), `${value} is no name.`, 'Use lower-case letters, digits, - and _, starting with a letter.');
+    if (!/^[a-z][a-z0-9_-]{0,99}$/.test(value))
+      throw invalid(
+        this.at(name),
+        `${value} is no name.`,
+        'Use lower-case letters, digits, - and _, starting with a letter.',
+      );
     return value;
   }
 
   /** A name that is also an Avro field, a column and a model input. */
   fieldName(name: string, example: string): string {
     const value = this.text(name, example);
-    if (!/^[a-z][a-z0-9_]{0,99}$/.test(value)) throw invalid(this.at(name), `${value} is no field name.`, 'Use lower-case letters, digits and _, starting with a letter.');
+    if (!/^[a-z][a-z0-9_]{0,99}$/.test(value))
+      throw invalid(
+        this.at(name),
+        `${value} is no field name.`,
+        'Use lower-case letters, digits and _, starting with a letter.',
+      );
     return value;
   }
 
   topic(name: string, example: string): string {
     const value = this.text(name, example);
     if (!/^[A-Za-z0-9._-]{1,249}$/.test(value) || value === '.' || value === '..') {
-      throw invalid(this.at(name), `${value} is no topic.`, 'Use letters, digits, dots, - and _, at most 249 characters, as Kafka does.');
+      throw invalid(
+        this.at(name),
+        `${value} is no topic.`,
+        'Use letters, digits, dots, - and _, at most 249 characters, as Kafka does.',
+      );
     }
     return value;
   }
@@ -118,20 +135,30 @@ export class Fields {
     if (!this.has(name) && otherwise !== undefined) return otherwise;
     const value = this.required(name, String(bounds.min));
     if (typeof value !== 'number' || !(value >= bounds.min && value <= bounds.max)) {
-      throw invalid(this.at(name), `${JSON.stringify(value)} is no number from ${bounds.min} to ${bounds.max}.`, 'Correct the number.');
+      throw invalid(
+        this.at(name),
+        `${JSON.stringify(value)} is no number from ${bounds.min} to ${bounds.max}.`,
+        'Correct the number.',
+      );
     }
     return value;
   }
 
   wholeNumber(name: string, bounds: { min: number; max: number }, otherwise?: number): number {
     const value = this.number(name, bounds, otherwise);
-    if (!Number.isInteger(value)) throw invalid(this.at(name), `${value} is no whole number.`, `Write ${Math.max(bounds.min, Math.round(value))}, for example.`);
+    if (!Number.isInteger(value))
+      throw invalid(
+        this.at(name),
+        `${value} is no whole number.`,
+        `Write ${Math.max(bounds.min, Math.round(value))}, for example.`,
+      );
     return value;
   }
 
   boolean(name: string, otherwise: boolean): boolean {
     const value = this.raw(name) ?? otherwise;
-    if (typeof value !== 'boolean') throw invalid(this.at(name), `${JSON.stringify(value)} is neither true nor false.`, 'Write true or false.');
+    if (typeof value !== 'boolean')
+      throw invalid(this.at(name), `${JSON.stringify(value)} is neither true nor false.`, 'Write true or false.');
     return value;
   }
 
@@ -142,7 +169,11 @@ export class Fields {
     const match = typeof value === 'string' ? /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(value) : null;
     const unitMs = UNIT_MS[match?.[2] ?? ''];
     if (match === null || unitMs === undefined) {
-      throw invalid(this.at(name), `${JSON.stringify(value)} is no duration.`, 'Write a number with its unit, for example 30s, 5m, 1h or 7d.');
+      throw invalid(
+        this.at(name),
+        `${JSON.stringify(value)} is no duration.`,
+        'Write a number with its unit, for example 30s, 5m, 1h or 7d.',
+      );
     }
     return Math.round(Number(match[1]) * unitMs);
   }
@@ -154,7 +185,11 @@ export class Fields {
     const ms = typeof text === 'string' && ISO_INSTANT.test(text) ? Date.parse(text) : Number.NaN;
     if (Number.isNaN(ms)) {
       const lacksZone = typeof text === 'string' && ISO_INSTANT.test(`${text}Z`);
-      throw invalid(this.at(name), `${JSON.stringify(value)} is no instant.`, lacksZone ? `Add the zone: ${text}Z for UTC.` : 'Write ISO 8601, for example 2013-04-01T00:00:00Z.');
+      throw invalid(
+        this.at(name),
+        `${JSON.stringify(value)} is no instant.`,
+        lacksZone ? `Add the zone: ${text}Z for UTC.` : 'Write ISO 8601, for example 2013-04-01T00:00:00Z.',
+      );
     }
     return ms;
   }

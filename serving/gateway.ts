@@ -14,7 +14,11 @@ export interface GatewayOptions {
 const BODY_BYTES_MAX = 64 * 1024 * 1024;
 
 export async function buildGateway({ routes, ready }: GatewayOptions): Promise<FastifyInstance> {
-  const app = Fastify({ bodyLimit: BODY_BYTES_MAX, forceCloseConnections: true, routerOptions: { maxParamLength: 2000 } });
+  const app = Fastify({
+    bodyLimit: BODY_BYTES_MAX,
+    forceCloseConnections: true,
+    routerOptions: { maxParamLength: 2000 },
+  });
   app.removeAllContentTypeParsers();
   // a missing or unusual content type means JSON (PROTOCOLS.md §2)
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (request, body, done) => {
@@ -27,7 +31,13 @@ export async function buildGateway({ routes, ready }: GatewayOptions): Promise<F
   app.setErrorHandler((error, _request, reply) => {
     const failure = error instanceof Failure ? error : null;
     const status = failure === null ? ((error as { statusCode?: number }).statusCode ?? 500) : STATUS[failure.code];
-    reply.code(status).send({ error: failure?.advice ?? (error as Error).message, code: failure?.code ?? 'internal', field: failure?.field ?? '' });
+    reply
+      .code(status)
+      .send({
+        error: failure?.advice ?? (error as Error).message,
+        code: failure?.code ?? 'internal',
+        field: failure?.field ?? '',
+      });
   });
   app.get('/health/live', async () => ({ live: true }));
   app.get('/health/ready', async (_request, reply) => reply.code(ready() ? 200 : 503).send({ ready: ready() }));
@@ -39,7 +49,10 @@ function inflated(body: Buffer, encoding: string | undefined): Buffer {
   if (encoding === undefined || encoding === 'identity') return body;
   if (encoding === 'gzip') return gunzipSync(body);
   if (encoding === 'deflate') return inflateSync(body);
-  throw new Failure('invalid_request', `Bodies compressed with ${encoding} are not read.`, { field: 'Content-Encoding', fix: 'Use gzip, deflate or none.' });
+  throw new Failure('invalid_request', `Bodies compressed with ${encoding} are not read.`, {
+    field: 'Content-Encoding',
+    fix: 'Use gzip, deflate or none.',
+  });
 }
 
 function parseJson(body: Buffer): unknown {
@@ -47,6 +60,9 @@ function parseJson(body: Buffer): unknown {
   try {
     return JSON.parse(body.toString());
   } catch (cause) {
-    throw new Failure('invalid_request', `The body is no JSON: ${String(cause)}.`, { fix: 'Send a JSON object.', cause });
+    throw new Failure('invalid_request', `The body is no JSON: ${String(cause)}.`, {
+      fix: 'Send a JSON object.',
+      cause,
+    });
   }
 }

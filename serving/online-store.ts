@@ -35,9 +35,16 @@ export class OnlineStore implements FeatureLookup {
   async open(): Promise<void> {
     for await (const { key, value } of this.#store.scan({})) {
       const name = key.toString();
-      if (name.startsWith(POSITION_PREFIX)) this.#positions.set(name.slice(POSITION_PREFIX.length), value.readDoubleLE(0));
+      if (name.startsWith(POSITION_PREFIX))
+        this.#positions.set(name.slice(POSITION_PREFIX.length), value.readDoubleLE(0));
       else if (key.equals(TIME_KEY)) this.#timeMs = value.readDoubleLE(0);
-      else this.#rows.set(name, { value: value.subarray(PLACE_BYTES), partition: value.readInt32LE(0), offset: value.readDoubleLE(4), found: null });
+      else
+        this.#rows.set(name, {
+          value: value.subarray(PLACE_BYTES),
+          partition: value.readInt32LE(0),
+          offset: value.readDoubleLE(4),
+          found: null,
+        });
     }
   }
 

@@ -52,7 +52,13 @@ export interface ApplicationOptions {
 
 /** Counters since the start, for metrics. */
 export interface ApplicationStatus {
-  readonly tasks: readonly { readonly name: string; readonly timeMs: number; readonly processed: number; readonly queued: number; readonly keys: number }[];
+  readonly tasks: readonly {
+    readonly name: string;
+    readonly timeMs: number;
+    readonly processed: number;
+    readonly queued: number;
+    readonly keys: number;
+  }[];
   readonly processed: number;
   readonly written: number;
   readonly commits: number;
@@ -89,7 +95,8 @@ export class Application {
 
   constructor(options: ApplicationOptions) {
     this.#options = options;
-    for (const topology of options.spec.subTopologies) for (const topic of topology.topics) this.#topologyOf.set(topic, topology);
+    for (const topology of options.spec.subTopologies)
+      for (const topic of topology.topics) this.#topologyOf.set(topic, topology);
     this.#reader = options.log.reader();
     this.#restoreReader = options.log.reader();
     this.#admin = options.log.admin();
@@ -162,7 +169,8 @@ export class Application {
 
   async #takeWatermarks(fetched: Fetched): Promise<void> {
     await this.#options.prepare(fetched.records.map((record) => record.value));
-    for (const { value } of fetched.records) if (value !== null) this.#follower.apply(this.#options.decodeWatermarks(value));
+    for (const { value } of fetched.records)
+      if (value !== null) this.#follower.apply(this.#options.decodeWatermarks(value));
   }
 
   #exclusively<T>(action: () => Promise<T>): Promise<T> {
@@ -200,7 +208,8 @@ export class Application {
       this.#processed += task.steppedCount - before;
     }
     const outputs = [...this.#tasks.values()].reduce((sum, task) => sum + task.outputCount, 0);
-    if (outputs > OUTPUT_RECORDS_MAX || clock.monotonicMs() - this.#lastCommitMs >= this.#options.commitIntervalMs) await this.#commit();
+    if (outputs > OUTPUT_RECORDS_MAX || clock.monotonicMs() - this.#lastCommitMs >= this.#options.commitIntervalMs)
+      await this.#commit();
     this.#regulate();
     return more;
   }
@@ -273,7 +282,9 @@ export class Application {
 
   async #lost(partitions: readonly TopicPartition[]): Promise<void> {
     for (const partition of partitions) this.#held.delete(partitionId(partition));
-    await this.#dropTasks([...this.#tasks.values()].filter((task) => partitions.some((partition) => task.reads(partition))));
+    await this.#dropTasks(
+      [...this.#tasks.values()].filter((task) => partitions.some((partition) => task.reads(partition))),
+    );
   }
 
   async #dropTasks(tasks: readonly Task[]): Promise<void> {
@@ -309,18 +320,25 @@ export class Application {
   async #makePartitioned(topology: SubTopology<never>, held: readonly TopicPartition[]): Promise<void> {
     for (const number of new Set(held.map(({ partition }) => partition))) {
       const inputs = held.filter(({ partition }) => partition === number);
-      if (inputs.length === topology.topics.length && !this.#tasks.has(`${topology.name}-${number}`)) await this.#make(topology, number, inputs);
+      if (inputs.length === topology.topics.length && !this.#tasks.has(`${topology.name}-${number}`))
+        await this.#make(topology, number, inputs);
     }
   }
 
   async #make(topology: SubTopology<never>, partition: number, held: readonly TopicPartition[]): Promise<void> {
     const committed = await this.#membership.committed(held);
-    const inputs: TaskInput[] = sortInputs(committed).map((input) => ({ ...input, offset: Math.max(input.offset, 0), global: false }));
+    const inputs: TaskInput[] = sortInputs(committed).map((input) => ({
+      ...input,
+      offset: Math.max(input.offset, 0),
+      global: false,
+    }));
     const counts = await this.#admin.partitionsOf(topology.globalTopics);
     for (const topic of topology.globalTopics) {
       const count = counts.get(topic);
-      if (count === undefined) throw new Failure('unknown_name', `The topic ${topic} does not exist.`, { fix: 'Apply its definition first.' });
-      for (let number = 0; number < count; number += 1) inputs.push({ topic, partition: number, offset: 0, metadata: '', global: true });
+      if (count === undefined)
+        throw new Failure('unknown_name', `The topic ${topic} does not exist.`, { fix: 'Apply its definition first.' });
+      for (let number = 0; number < count; number += 1)
+        inputs.push({ topic, partition: number, offset: 0, metadata: '', global: true });
     }
     const task = new Task({
       topology,
@@ -353,4 +371,3 @@ export class Application {
 function sortInputs<T extends TopicPartition>(inputs: readonly T[]): T[] {
   return [...inputs].sort((a, b) => (a.topic === b.topic ? a.partition - b.partition : a.topic < b.topic ? -1 : 1));
 }
-

@@ -19,10 +19,17 @@ class MemoryStore implements StateStore {
     }
   }
 
-  async *scan(range: { from?: Buffer; to?: Buffer; reverse?: boolean; limit?: number }): AsyncIterable<{ key: Buffer; value: Buffer }> {
+  async *scan(range: {
+    from?: Buffer;
+    to?: Buffer;
+    reverse?: boolean;
+    limit?: number;
+  }): AsyncIterable<{ key: Buffer; value: Buffer }> {
     const from = range.from?.toString('latin1');
     const to = range.to?.toString('latin1');
-    const keys = [...this.#rows.keys()].filter((key) => (from === undefined || key >= from) && (to === undefined || key < to)).sort();
+    const keys = [...this.#rows.keys()]
+      .filter((key) => (from === undefined || key >= from) && (to === undefined || key < to))
+      .sort();
     if (range.reverse === true) keys.reverse();
     for (const key of keys.slice(0, range.limit ?? keys.length)) {
       const value = this.#rows.get(key);

@@ -58,7 +58,9 @@ export interface SubTopology<V = unknown> {
   timerOf?(key: string, value: V): number | null;
   /** @param partitions the task's own: one, or all that a `single` task holds */
   outputLanes(partitions: readonly number[]): readonly OutputLane[];
-  create(context: TaskContext<V>): Promise<{ readonly processor: Processor; readonly globalPositions: ReadonlyMap<string, number> }>;
+  create(
+    context: TaskContext<V>,
+  ): Promise<{ readonly processor: Processor; readonly globalPositions: ReadonlyMap<string, number> }>;
 }
 
 export interface ApplicationSpec {

@@ -63,7 +63,13 @@ const NO_HEADERS: readonly Header[] = [];
 
 function recordSize(record: NewRecord, timestampDelta: number, offsetDelta: number): number {
   const headers = record.headers ?? NO_HEADERS;
-  let size = 1 + varintBytes(timestampDelta) + varintBytes(offsetDelta) + bytesSize(record.key) + bytesSize(record.value) + varintBytes(headers.length);
+  let size =
+    1 +
+    varintBytes(timestampDelta) +
+    varintBytes(offsetDelta) +
+    bytesSize(record.key) +
+    bytesSize(record.value) +
+    varintBytes(headers.length);
   for (const { key, value } of headers) {
     const keyLength = Buffer.byteLength(key);
     size += varintBytes(keyLength) + keyLength + bytesSize(value);
@@ -85,7 +91,8 @@ export function encodeRecordBatch(records: readonly NewRecord[], producer: Produ
   }
   const buffer = Buffer.allocUnsafe(total);
   let at = HEADER_BYTES;
-  for (const [index, record] of records.entries()) at = writeRecord(buffer, at, record, sizes[index] ?? 0, baseTimestamp, index);
+  for (const [index, record] of records.entries())
+    at = writeRecord(buffer, at, record, sizes[index] ?? 0, baseTimestamp, index);
   buffer.writeBigInt64BE(0n, 0);
   buffer.writeInt32BE(total - 12, 8);
   buffer.writeInt32BE(-1, 12);
@@ -102,7 +109,14 @@ export function encodeRecordBatch(records: readonly NewRecord[], producer: Produ
   return buffer;
 }
 
-function writeRecord(buffer: Buffer, start: number, record: NewRecord, size: number, baseTimestamp: number, offsetDelta: number): number {
+function writeRecord(
+  buffer: Buffer,
+  start: number,
+  record: NewRecord,
+  size: number,
+  baseTimestamp: number,
+  offsetDelta: number,
+): number {
   const headers = record.headers ?? NO_HEADERS;
   let at = writeVarint(buffer, start, size);
   buffer[at++] = 0;
@@ -150,9 +164,16 @@ export function decodeRecordBatches(
   // the broker may cut the last batch short
   while (at + HEADER_BYTES <= data.length && at + 12 + data.readInt32BE(at + 8) <= data.length) {
     const end = at + 12 + data.readInt32BE(at + 8);
-    if (data[at + 16] !== 2) throw new Failure('undecodable_record', `${place.topic}/${place.partition} holds a batch of the old format ${data[at + 16]}.`);
+    if (data[at + 16] !== 2)
+      throw new Failure(
+        'undecodable_record',
+        `${place.topic}/${place.partition} holds a batch of the old format ${data[at + 16]}.`,
+      );
     if (data.readUInt32BE(at + 17) !== crc32c(data, at + CRC_START, end)) {
-      throw new Failure('undecodable_record', `The batch at offset ${data.readBigInt64BE(at)} of ${place.topic}/${place.partition} has a wrong checksum.`);
+      throw new Failure(
+        'undecodable_record',
+        `The batch at offset ${data.readBigInt64BE(at)} of ${place.topic}/${place.partition} has a wrong checksum.`,
+      );
     }
     const baseOffset = Number(data.readBigInt64BE(at));
     const attributes = data.readInt16BE(at + 21);
@@ -196,7 +217,8 @@ function decodeRecords(
     for (let header = 0; header < headerCount; header += 1) {
       headers.push({ key: cursor.bytes()?.toString() ?? '', value: cursor.bytes() ?? Buffer.alloc(0) });
     }
-    if (offset >= fromOffset) into.push({ topic: place.topic, partition: place.partition, offset, timestampMs, key, value, headers });
+    if (offset >= fromOffset)
+      into.push({ topic: place.topic, partition: place.partition, offset, timestampMs, key, value, headers });
   }
 }
 
@@ -204,9 +226,13 @@ function uncompressed(body: Buffer, attributes: number, topic: string): Buffer {
   const compression = attributes & COMPRESSION_MASK;
   if (compression === 0) return body;
   if (compression === GZIP) return gunzipSync(body);
-  throw new Failure('undecodable_record', `${topic} holds batches compressed with ${['', '', 'snappy', 'lz4', 'zstd'][compression] ?? 'an unknown codec'}.`, {
-    fix: 'Produce uncompressed or with gzip.',
-  });
+  throw new Failure(
+    'undecodable_record',
+    `${topic} holds batches compressed with ${['', '', 'snappy', 'lz4', 'zstd'][compression] ?? 'an unknown codec'}.`,
+    {
+      fix: 'Produce uncompressed or with gzip.',
+    },
+  );
 }
 
 class Cursor {

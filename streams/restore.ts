@@ -6,7 +6,12 @@ import { type TaskState } from './task-state.ts';
 const POLL_MS = 200;
 
 /** @returns how many changelog records were read */
-export async function restoreState(state: TaskState<never>, changelog: TopicPartition, reader: LogReader, admin: LogAdmin): Promise<number> {
+export async function restoreState(
+  state: TaskState<never>,
+  changelog: TopicPartition,
+  reader: LogReader,
+  admin: LogAdmin,
+): Promise<number> {
   let position = await state.load();
   // The end as the broker has it, not as a read_committed reader sees it: a transaction that was committed a moment ago may not
   // be visible yet, and its changes must not be missed.

@@ -12,7 +12,12 @@ export interface StateStore {
   /** All or nothing. */
   write(writes: readonly StoreWrite[]): Promise<void>;
   /** In byte order of the keys, `from` included, `to` excluded. */
-  scan(range: { readonly from?: Buffer; readonly to?: Buffer; readonly reverse?: boolean; readonly limit?: number }): AsyncIterable<{
+  scan(range: {
+    readonly from?: Buffer;
+    readonly to?: Buffer;
+    readonly reverse?: boolean;
+    readonly limit?: number;
+  }): AsyncIterable<{
     readonly key: Buffer;
     readonly value: Buffer;
   }>;

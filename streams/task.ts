@@ -60,7 +60,9 @@ export class Task {
 
   constructor(options: TaskOptions) {
     const { topology, follower } = options;
-    const partitions = topology.single ? [...new Set(options.inputs.filter((input) => !input.global).map((input) => input.partition))] : [options.partition];
+    const partitions = topology.single
+      ? [...new Set(options.inputs.filter((input) => !input.global).map((input) => input.partition))]
+      : [options.partition];
     this.topologyName = topology.name;
     this.name = `${topology.name}-${partitions.join('+')}`;
     this.partition = options.partition;
@@ -123,8 +125,15 @@ export class Task {
     if (lanes === undefined) return;
     for (const record of records) {
       const decoded = this.#running.decode(record);
-      if (decoded.kind === 'input') lanes[decoded.lane]?.push({ record, lane: decoded.lane, eventTimeMs: decoded.eventTimeMs, value: decoded.value });
-      else if (decoded.kind === 'refused') this.#deadLetters.push({ record, failure: decoded.failure, stage: 'decode' });
+      if (decoded.kind === 'input')
+        lanes[decoded.lane]?.push({
+          record,
+          lane: decoded.lane,
+          eventTimeMs: decoded.eventTimeMs,
+          value: decoded.value,
+        });
+      else if (decoded.kind === 'refused')
+        this.#deadLetters.push({ record, failure: decoded.failure, stage: 'decode' });
     }
     this.#positions.set(partitionId(at), nextOffset);
     for (const lane of lanes) lane.moveTo(nextOffset);
@@ -221,7 +230,12 @@ export class Task {
       const lanes = this.#lanesOf.get(partitionId(input)) ?? [];
       let offset = this.#positions.get(partitionId(input)) ?? input.offset;
       for (const lane of lanes) if (lane.head !== undefined) offset = Math.min(offset, lane.head.record.offset);
-      offsets.push({ topic: input.topic, partition: input.partition, offset, metadata: this.#progressOf(lanes, offset) });
+      offsets.push({
+        topic: input.topic,
+        partition: input.partition,
+        offset,
+        metadata: this.#progressOf(lanes, offset),
+      });
     }
     this.#moved = false;
     return offsets;

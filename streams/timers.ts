@@ -40,7 +40,8 @@ export class Timers {
   }
 
   #dropStale(): void {
-    for (let top = this.#heap[0]; top !== undefined && this.#due.get(top.key) !== top.timeMs; top = this.#heap[0]) this.#pop();
+    for (let top = this.#heap[0]; top !== undefined && this.#due.get(top.key) !== top.timeMs; top = this.#heap[0])
+      this.#pop();
   }
 
   #push(entry: Entry): void {

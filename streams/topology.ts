@@ -42,7 +42,12 @@ export function stages(names: TopicNames, { views, endpoints }: Declared): reado
       reads: [
         ...new Set(views.map((view) => view.source.topic)),
         ...views.map((view) => names.features(view.name)),
-        ...endpoints.flatMap(({ name }) => [names.requests(name), names.predictions(name), names.outcomes(name), names.results(name)]),
+        ...endpoints.flatMap(({ name }) => [
+          names.requests(name),
+          names.predictions(name),
+          names.outcomes(name),
+          names.results(name),
+        ]),
         names.lifecycle,
         names.metrics,
         names.commands,
@@ -53,13 +58,31 @@ export function stages(names: TopicNames, { views, endpoints }: Declared): reado
       keeps: ['ClickHouse tables'],
       writes: [],
     },
-    { name: 'evaluate', role: 'monitoring', reads: [names.lifecycle], keeps: [], writes: [names.statistics, names.commands] },
-    { name: 'decide', role: 'lifecycle', reads: [names.commands, names.lifecycle], keeps: [], writes: [names.lifecycle, names.commands] },
+    {
+      name: 'evaluate',
+      role: 'monitoring',
+      reads: [names.lifecycle],
+      keeps: [],
+      writes: [names.statistics, names.commands],
+    },
+    {
+      name: 'decide',
+      role: 'lifecycle',
+      reads: [names.commands, names.lifecycle],
+      keeps: [],
+      writes: [names.lifecycle, names.commands],
+    },
     { name: 'train', role: 'training', reads: [names.lifecycle], keeps: [], writes: [names.commands] },
     {
       name: 'answer',
       role: 'gateway',
-      reads: [names.lifecycle, names.metrics, names.statistics, names.watermarks, ...views.map((view) => names.features(view.name))],
+      reads: [
+        names.lifecycle,
+        names.metrics,
+        names.statistics,
+        names.watermarks,
+        ...views.map((view) => names.features(view.name)),
+      ],
       keeps: ['online store'],
       writes: [names.commands, names.metrics, ...endpoints.map(({ name }) => names.predictions(name))],
     },
@@ -69,7 +92,13 @@ export function stages(names: TopicNames, { views, endpoints }: Declared): reado
 function viewStages(names: TopicNames, view: FeatureViewDefinition): Stage[] {
   const application = applicationIds.view(view.name);
   return [
-    { name: `route ${view.name}`, role: 'features', reads: [view.source.topic], keeps: [], writes: [names.repartition(application), names.deadLetters] },
+    {
+      name: `route ${view.name}`,
+      role: 'features',
+      reads: [view.source.topic],
+      keeps: [],
+      writes: [names.repartition(application), names.deadLetters],
+    },
     {
       name: `window ${view.name}`,
       role: 'features',
@@ -107,9 +136,17 @@ export function controlTopics(names: TopicNames): readonly TopicSpec[] {
     { name: names.lifecycle, partitions: 1, config: FOR_EVER },
     { name: names.metrics, partitions: 4, config: FOR_EVER },
     { name: names.statistics, partitions: 1, config: FOR_EVER },
-    { name: names.deadLetters, partitions: 1, config: { 'retention.ms': String(30 * DAY_MS), 'max.message.bytes': '4194304' } },
+    {
+      name: names.deadLetters,
+      partitions: 1,
+      config: { 'retention.ms': String(30 * DAY_MS), 'max.message.bytes': '4194304' },
+    },
     // only the newest marks of a writer count; small segments, so that the older ones are really cleaned away
-    { name: names.watermarks, partitions: 1, config: { 'cleanup.policy': 'compact', 'segment.bytes': '8388608', 'retention.ms': '-1' } },
+    {
+      name: names.watermarks,
+      partitions: 1,
+      config: { 'cleanup.policy': 'compact', 'segment.bytes': '8388608', 'retention.ms': '-1' },
+    },
   ];
 }
 
@@ -117,14 +154,26 @@ export function controlTopics(names: TopicNames): readonly TopicSpec[] {
  * The topics that definitions ask for. Upstream topics are the users': they are made only where they are missing.
  * @param partitions for topics that are made anew
  */
-export function declaredTopics(names: TopicNames, { views, endpoints }: Declared, partitions: number): readonly TopicSpec[] {
+export function declaredTopics(
+  names: TopicNames,
+  { views, endpoints }: Declared,
+  partitions: number,
+): readonly TopicSpec[] {
   const data = (name: string): TopicSpec => ({ name, partitions, config: FOR_EVER });
-  const changelog = (name: string): TopicSpec => ({ name, partitions, config: { 'cleanup.policy': 'compact', 'retention.ms': '-1' } });
+  const changelog = (name: string): TopicSpec => ({
+    name,
+    partitions,
+    config: { 'cleanup.policy': 'compact', 'retention.ms': '-1' },
+  });
   return [
     ...[...new Set(views.map((view) => view.source.topic))].map(data),
     ...views.flatMap((view) => {
       const application = applicationIds.view(view.name);
-      return [data(names.repartition(application)), changelog(names.changelog(application, 'windows')), data(names.features(view.name))];
+      return [
+        data(names.repartition(application)),
+        changelog(names.changelog(application, 'windows')),
+        data(names.features(view.name)),
+      ];
     }),
     ...endpoints.flatMap(({ name }) => [
       data(names.requests(name)),

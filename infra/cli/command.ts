@@ -49,7 +49,11 @@ export function instantOption(input: CommandInput, name: string): number | null 
   const text = textOption(input, name);
   if (text === null) return null;
   const instantMs = Date.parse(text);
-  if (Number.isNaN(instantMs)) throw new Failure('invalid_field', `--${name} is ${text}, no instant.`, { field: `--${name}`, fix: 'Give a date such as 2013-04-01 or 2013-04-01T12:00:00Z.' });
+  if (Number.isNaN(instantMs))
+    throw new Failure('invalid_field', `--${name} is ${text}, no instant.`, {
+      field: `--${name}`,
+      fix: 'Give a date such as 2013-04-01 or 2013-04-01T12:00:00Z.',
+    });
   return instantMs;
 }
 
@@ -58,6 +62,7 @@ export function positiveOption(input: CommandInput, name: string): number | null
   const text = textOption(input, name);
   if (text === null) return null;
   const value = Number(text);
-  if (!(value > 0)) throw new Failure('invalid_field', `--${name} is ${text}.`, { field: `--${name}`, fix: 'Give a number above 0.' });
+  if (!(value > 0))
+    throw new Failure('invalid_field', `--${name} is ${text}.`, { field: `--${name}`, fix: 'Give a number above 0.' });
   return value;
 }

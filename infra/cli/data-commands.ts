@@ -15,11 +15,25 @@ const PROGRESS_EVERY = 20_000;
 export const replay: CliCommand = {
   summary: 'produce a file of JSON lines to a topic, in event-time order',
   usage: 'FILE.jsonl --topic T --key-field F --event-time-field F [--speed X] [--from T] [--until T]',
-  help: ['Event times are epoch milliseconds or ISO 8601 text. --speed 1 is real time, 60 a minute per second; without it as fast as it goes.', 'Started again, it goes on where the topic ends.'],
-  options: { topic: { type: 'string' }, 'key-field': { type: 'string' }, 'event-time-field': { type: 'string' }, speed: { type: 'string' }, from: { type: 'string' }, until: { type: 'string' } },
+  help: [
+    'Event times are epoch milliseconds or ISO 8601 text. --speed 1 is real time, 60 a minute per second; without it as fast as it goes.',
+    'Started again, it goes on where the topic ends.',
+  ],
+  options: {
+    topic: { type: 'string' },
+    'key-field': { type: 'string' },
+    'event-time-field': { type: 'string' },
+    speed: { type: 'string' },
+    from: { type: 'string' },
+    until: { type: 'string' },
+  },
   async run(input) {
     const [path] = input.positionals;
-    if (path === undefined || !existsSync(path)) throw new Failure('missing_field', path === undefined ? 'FILE.jsonl is missing.' : `There is no ${path}.`, { field: 'FILE', fix: 'Give a file with one JSON object per line.' });
+    if (path === undefined || !existsSync(path))
+      throw new Failure('missing_field', path === undefined ? 'FILE.jsonl is missing.' : `There is no ${path}.`, {
+        field: 'FILE',
+        fix: 'Give a file with one JSON object per line.',
+      });
     const topic = requiredOption(input, 'topic', 'Name the topic to produce to.');
     const events = new JsonLines(readFileSync(path, 'utf8'), {
       topic,
@@ -48,7 +62,11 @@ export const replay: CliCommand = {
         signal: input.signal,
         endMs: (events.timeMs(events.length - 1) ?? 0) + 1,
       });
-      answer(input, { topic, produced, skipped: events.length - produced }, `${produced} records produced to ${topic}${produced < events.length ? `; ${events.length - produced} were there already` : ''}.`);
+      answer(
+        input,
+        { topic, produced, skipped: events.length - produced },
+        `${produced} records produced to ${topic}${produced < events.length ? `; ${events.length - produced} were there already` : ''}.`,
+      );
     } finally {
       await log.close();
     }
@@ -58,28 +76,54 @@ export const replay: CliCommand = {
 export const sql: CliCommand = {
   summary: 'ask ClickHouse',
   usage: '"SELECT …" [--format NAME]',
-  help: ['Tables are in the database millrace: `millrace sql "SHOW TABLES FROM millrace"`.', '--format   any ClickHouse format; PrettyCompact by default, JSONEachRow with --json'],
+  help: [
+    'Tables are in the database millrace: `millrace sql "SHOW TABLES FROM millrace"`.',
+    '--format   any ClickHouse format; PrettyCompact by default, JSONEachRow with --json',
+  ],
   options: { format: { type: 'string' } },
   async run(input) {
     const statement = input.positionals.join(' ');
-    if (statement === '') throw new Failure('missing_field', 'No statement is given.', { field: 'SQL', fix: 'Quote it: `millrace sql "SELECT count() FROM millrace.lifecycle"`.' });
+    if (statement === '')
+      throw new Failure('missing_field', 'No statement is given.', {
+        field: 'SQL',
+        fix: 'Quote it: `millrace sql "SELECT count() FROM millrace.lifecycle"`.',
+      });
     const client = new ClickHouseSql(clickhouseUrlOf(input.settings), systemClock, 3000);
-    process.stdout.write(await client.text(statement, textOption(input, 'format') ?? (input.json ? 'JSONEachRow' : 'PrettyCompactMonoBlock')));
+    process.stdout.write(
+      await client.text(
+        statement,
+        textOption(input, 'format') ?? (input.json ? 'JSONEachRow' : 'PrettyCompactMonoBlock'),
+      ),
+    );
   },
 };
 
 export const verify: CliCommand = {
   summary: 'check a prediction against its receipt: rows, weights, score',
   usage: 'PREDICTION_ID',
-  help: ['Reads the prediction, looks up the feature rows that it names, hashes the weights, runs the model again, and compares.'],
+  help: [
+    'Reads the prediction, looks up the feature rows that it names, hashes the weights, runs the model again, and compares.',
+  ],
   options: {},
   async run(input) {
     const [id] = input.positionals;
-    if (id === undefined) throw new Failure('missing_field', 'PREDICTION_ID is missing.', { field: 'PREDICTION_ID', fix: 'Take one from `millrace sql "SELECT prediction_id FROM millrace.flight_delay_predictions LIMIT 5"`.' });
+    if (id === undefined)
+      throw new Failure('missing_field', 'PREDICTION_ID is missing.', {
+        field: 'PREDICTION_ID',
+        fix: 'Take one from `millrace sql "SELECT prediction_id FROM millrace.flight_delay_predictions LIMIT 5"`.',
+      });
     const { prediction, checks } = await verifyPrediction(input.settings, id);
     const ok = checks.every((check) => check.ok);
     const head = `${prediction.prediction_id}: score ${prediction.score} by ${prediction.model} version ${prediction.version} at ${new Date(prediction.event_time).toISOString()}`;
-    answer(input, { ok, prediction, checks }, [head, ...checks.map((check) => `  ${check.ok ? 'ok    ' : 'WRONG '} ${check.name}: ${check.detail}`), ok ? 'The prediction is what its receipt says.' : 'The prediction does NOT match its receipt.'].join('\n'));
+    answer(
+      input,
+      { ok, prediction, checks },
+      [
+        head,
+        ...checks.map((check) => `  ${check.ok ? 'ok    ' : 'WRONG '} ${check.name}: ${check.detail}`),
+        ok ? 'The prediction is what its receipt says.' : 'The prediction does NOT match its receipt.',
+      ].join('\n'),
+    );
     if (!ok) process.exitCode = 1;
   },
 };

@@ -16,7 +16,15 @@ import { scorerLatency } from '../demo/scorer-latency.ts';
 import { EventFollower } from '../event-follower.ts';
 import { type Settings, clickhouseUrlOf } from '../settings.ts';
 import { Stack } from '../supervisor/stack.ts';
-import { type CliCommand, type CommandInput, answer, instantOption, positiveOption, say, textOption } from './command.ts';
+import {
+  type CliCommand,
+  type CommandInput,
+  answer,
+  instantOption,
+  positiveOption,
+  say,
+  textOption,
+} from './command.ts';
 import { processesOf, untilStopped } from './stack-commands.ts';
 
 /** The slice of `--quick`: one flight in so many. */
@@ -40,7 +48,14 @@ export const demo: CliCommand = {
     '--from, --until   play a part of 2013 only',
     'A second start goes on where the first stopped; `npx millrace reset` starts over.',
   ],
-  options: { quick: { type: 'boolean' }, once: { type: 'boolean' }, report: { type: 'string' }, speed: { type: 'string' }, from: { type: 'string' }, until: { type: 'string' } },
+  options: {
+    quick: { type: 'boolean' },
+    once: { type: 'boolean' },
+    report: { type: 'string' },
+    speed: { type: 'string' },
+    from: { type: 'string' },
+    until: { type: 'string' },
+  },
   async run(input) {
     const plan = planOf(input);
     requireSamePlan(input.settings, plan);
@@ -57,7 +72,9 @@ export const demo: CliCommand = {
       answer(input, report, `\n${reportText(report)}`);
       if (input.options['once'] === true) return;
       const { host, httpPort } = input.settings;
-      say(`\nThe platform stays up: console at http://${host}:${httpPort}. Ctrl-C stops it; a second \`npm start\` goes on from here.`);
+      say(
+        `\nThe platform stays up: console at http://${host}:${httpPort}. Ctrl-C stops it; a second \`npm start\` goes on from here.`,
+      );
       await untilStopped(input.signal);
     } finally {
       say('stopping …');
@@ -76,8 +93,17 @@ interface Plan {
 function planOf(input: CommandInput): Plan {
   const fromMs = instantOption(input, 'from') ?? YEAR_START_MS;
   const untilMs = instantOption(input, 'until') ?? YEAR_END_MS;
-  if (untilMs <= fromMs) throw new Failure('invalid_field', '--until is not after --from.', { field: '--until', fix: 'Give a later instant of 2013.' });
-  return { sample: input.options['quick'] === true ? QUICK_SAMPLE : 1, fromMs, untilMs, speed: positiveOption(input, 'speed') };
+  if (untilMs <= fromMs)
+    throw new Failure('invalid_field', '--until is not after --from.', {
+      field: '--until',
+      fix: 'Give a later instant of 2013.',
+    });
+  return {
+    sample: input.options['quick'] === true ? QUICK_SAMPLE : 1,
+    fromMs,
+    untilMs,
+    speed: positiveOption(input, 'speed'),
+  };
 }
 
 // Going on counts the events that a topic holds: they must be the same events.
@@ -85,7 +111,9 @@ function requireSamePlan({ dataDir }: Settings, { sample, fromMs }: Plan): void 
   const path = join(dataDir, 'demo.json');
   const text = JSON.stringify({ sample, fromMs });
   if (existsSync(join(dataDir, 'kafka')) && existsSync(path) && readFileSync(path, 'utf8') !== text) {
-    throw new Failure('conflict', `${dataDir} holds a demo that was started with another --quick or --from.`, { fix: 'Start it with the same options, or start over with `npx millrace reset`, or set MILLRACE_DATA_DIR.' });
+    throw new Failure('conflict', `${dataDir} holds a demo that was started with another --quick or --from.`, {
+      fix: 'Start it with the same options, or start over with `npx millrace reset`, or set MILLRACE_DATA_DIR.',
+    });
   }
   // the folder may not be there yet: the stack makes it
   process.once('exit', () => {
@@ -160,8 +188,11 @@ class DemoRun {
   #tick(): void {
     if (this.#produced === 0) return;
     const done = this.#progress.doneTo(this.#connections.topics.predictions(DEMO_ENDPOINT), 0);
-    const day = (timeMs: number): string => (timeMs > YEAR_START_MS ? new Date(timeMs).toISOString().slice(0, 10) : 'not yet');
-    this.#tell(`… ${this.#produced} events produced, up to ${day(this.#eventTimeMs)}; requests decided up to ${day(done)}`);
+    const day = (timeMs: number): string =>
+      timeMs > YEAR_START_MS ? new Date(timeMs).toISOString().slice(0, 10) : 'not yet';
+    this.#tell(
+      `… ${this.#produced} events produced, up to ${day(this.#eventTimeMs)}; requests decided up to ${day(done)}`,
+    );
   }
 
   async #play(): Promise<void> {
@@ -185,7 +216,8 @@ class DemoRun {
   #watchFirst(): void {
     const endpoint = demoDefinitions().find((definition) => definition.kind === 'endpoint');
     if (this.#firstPredictionMs !== null || endpoint?.kind !== 'endpoint') return;
-    if (this.#progress.doneTo(this.#connections.topics.predictions(DEMO_ENDPOINT), 0) > (endpoint.serve_from ?? 0)) this.#firstPredictionMs = systemClock.monotonicMs();
+    if (this.#progress.doneTo(this.#connections.topics.predictions(DEMO_ENDPOINT), 0) > (endpoint.serve_from ?? 0))
+      this.#firstPredictionMs = systemClock.monotonicMs();
   }
 
   /** The last decision of the replay was taken: the endpoint is let go. */
@@ -199,8 +231,10 @@ class DemoRun {
   async #untilSettled(): Promise<void> {
     const sql = new ClickHouseSql(clickhouseUrlOf(this.#input.settings), systemClock);
     let last = '';
-    for (let same = 0; same < SETTLED_LOOKS && !this.#input.signal.aborted; ) {
-      const [row] = await sql.query<{ rows: number }>("SELECT sum(total_rows) AS rows FROM system.tables WHERE database = 'millrace'");
+    for (let same = 0; same < SETTLED_LOOKS && !this.#input.signal.aborted;) {
+      const [row] = await sql.query<{ rows: number }>(
+        "SELECT sum(total_rows) AS rows FROM system.tables WHERE database = 'millrace'",
+      );
       const now = String(row?.rows ?? 0);
       same = now === last && (await this.#warehouseLag()) === 0 ? same + 1 : 0;
       last = now;
@@ -212,7 +246,10 @@ class DemoRun {
   async #warehouseLag(): Promise<number> {
     const port = (await processesOf(this.#input.settings)).find(({ name }) => name === 'analytics')?.port ?? null;
     if (port === null) return Number.POSITIVE_INFINITY;
-    const text = await fetch(`http://127.0.0.1:${port}/metrics`).then((response) => response.text(), () => '');
+    const text = await fetch(`http://127.0.0.1:${port}/metrics`).then(
+      (response) => response.text(),
+      () => '',
+    );
     return Number(LAG_METRIC.exec(text)?.[1] ?? Number.POSITIVE_INFINITY);
   }
 
@@ -227,13 +264,17 @@ class DemoRun {
       prefix: settings.topicPrefix,
       endpoint: DEMO_ENDPOINT,
       views: demoDefinitions().flatMap((definition) => (definition.kind === 'feature_view' ? [definition.name] : [])),
-      memoryMb: { ...Object.fromEntries(processes.map(({ name, memory_mb }) => [name, memory_mb])), demo: Math.round(process.memoryUsage.rss() / 1_048_576) },
+      memoryMb: {
+        ...Object.fromEntries(processes.map(({ name, memory_mb }) => [name, memory_mb])),
+        demo: Math.round(process.memoryUsage.rss() / 1_048_576),
+      },
       latencyMs: await scorerLatency(log, topics.predictions(DEMO_ENDPOINT)),
       produced: this.#produced,
       durations: {
         install: Number(process.env['MILLRACE_INSTALL_S'] ?? 0),
         start: seconds(this.#startedMs, upMs),
-        to_first_prediction: this.#firstPredictionMs === null ? null : seconds(this.#startedMs, this.#firstPredictionMs),
+        to_first_prediction:
+          this.#firstPredictionMs === null ? null : seconds(this.#startedMs, this.#firstPredictionMs),
         replay: seconds(upMs, replayedMs),
         total: seconds(this.#startedMs, systemClock.monotonicMs()),
       },

@@ -13,7 +13,14 @@ import { type CliCommand, type CommandInput, answer, instantOption, requiredOpti
 async function send(input: CommandInput, type: string, payload: unknown): Promise<unknown> {
   const { settings } = input;
   const { log, codec, topics } = connect(settings, 'cli');
-  const commands = new CommandClient({ log, codec, names: topics, clock: systemClock, workspace: settings.workspace, issuedBy: process.env['USER'] ?? 'cli' });
+  const commands = new CommandClient({
+    log,
+    codec,
+    names: topics,
+    clock: systemClock,
+    workspace: settings.workspace,
+    issuedBy: process.env['USER'] ?? 'cli',
+  });
   try {
     await commands.start();
     return await commands.send(type, payload);
@@ -25,8 +32,17 @@ async function send(input: CommandInput, type: string, payload: unknown): Promis
 
 function definitionFiles(paths: readonly string[]): { name: string; text: string }[] {
   return paths.flatMap((path) => {
-    if (!existsSync(path)) throw new Failure('unknown_name', `There is no ${path}.`, { field: 'FILE', fix: 'Give YAML files, or folders with YAML files.' });
-    const files = statSync(path).isDirectory() ? readdirSync(path).filter((name) => /\.ya?ml$/.test(name)).sort().map((name) => join(path, name)) : [path];
+    if (!existsSync(path))
+      throw new Failure('unknown_name', `There is no ${path}.`, {
+        field: 'FILE',
+        fix: 'Give YAML files, or folders with YAML files.',
+      });
+    const files = statSync(path).isDirectory()
+      ? readdirSync(path)
+          .filter((name) => /\.ya?ml$/.test(name))
+          .sort()
+          .map((name) => join(path, name))
+      : [path];
     return files.map((name) => ({ name, text: readFileSync(name, 'utf8') }));
   });
 }
@@ -34,14 +50,26 @@ function definitionFiles(paths: readonly string[]): { name: string; text: string
 export const apply: CliCommand = {
   summary: 'apply definitions from YAML files',
   usage: 'FILE|FOLDER…',
-  help: ['Entities, feature views, endpoints, monitors, rollout and retraining policies; each change becomes an event.', 'All or nothing: a wrong definition is refused with its field and the fix.'],
+  help: [
+    'Entities, feature views, endpoints, monitors, rollout and retraining policies; each change becomes an event.',
+    'All or nothing: a wrong definition is refused with its field and the fix.',
+  ],
   options: {},
   async run(input) {
-    if (input.positionals.length === 0) throw new Failure('missing_field', 'No file is given.', { field: 'FILE', fix: 'Give YAML files or a folder: `millrace apply definitions/`.' });
+    if (input.positionals.length === 0)
+      throw new Failure('missing_field', 'No file is given.', {
+        field: 'FILE',
+        fix: 'Give YAML files or a folder: `millrace apply definitions/`.',
+      });
     const definitions = parseDefinitions(definitionFiles(input.positionals));
     const connections = connect(input.settings, 'cli');
     try {
-      const { applied, unchanged } = await applyDefinitions(connections, input.settings, definitions, process.env['USER'] ?? 'cli');
+      const { applied, unchanged } = await applyDefinitions(
+        connections,
+        input.settings,
+        definitions,
+        process.env['USER'] ?? 'cli',
+      );
       answer(input, { applied, unchanged }, `${applied} applied, ${unchanged} unchanged.`);
     } finally {
       await connections.log.close();
@@ -52,14 +80,25 @@ export const apply: CliCommand = {
 export const train: CliCommand = {
   summary: 'train a model for an endpoint on a range of time',
   usage: 'ENDPOINT --from T --to T [--reason TEXT]',
-  help: ['Builds a point-in-time right training set, runs the trainer of the retraining policy, registers the model and checks its gates.'],
+  help: [
+    'Builds a point-in-time right training set, runs the trainer of the retraining policy, registers the model and checks its gates.',
+  ],
   options: { from: { type: 'string' }, to: { type: 'string' }, reason: { type: 'string' } },
   async run(input) {
     const endpoint = firstPositional(input, 'ENDPOINT');
     requiredOption(input, 'from', 'Give the first instant of the training range.');
     requiredOption(input, 'to', 'Give the instant at which the training range ends.');
-    const result = await send(input, 'RequestTraining', { endpoint, train_from: instantOption(input, 'from'), train_to: instantOption(input, 'to'), reason: textOption(input, 'reason') ?? undefined });
-    answer(input, result, `Training is requested: ${JSON.stringify(result)}. The console and \`millrace sql "SELECT _name, json FROM millrace.lifecycle ORDER BY _offset DESC LIMIT 5"\` show how it goes.`);
+    const result = await send(input, 'RequestTraining', {
+      endpoint,
+      train_from: instantOption(input, 'from'),
+      train_to: instantOption(input, 'to'),
+      reason: textOption(input, 'reason') ?? undefined,
+    });
+    answer(
+      input,
+      result,
+      `Training is requested: ${JSON.stringify(result)}. The console and \`millrace sql "SELECT _name, json FROM millrace.lifecycle ORDER BY _offset DESC LIMIT 5"\` show how it goes.`,
+    );
   },
 };
 
@@ -71,7 +110,11 @@ export const promote: CliCommand = {
   async run(input) {
     const endpoint = firstPositional(input, 'ENDPOINT');
     const version = Number(requiredOption(input, 'version', 'Give the number of the version.'));
-    const result = await send(input, 'Promote', { endpoint, version, reason: textOption(input, 'reason') ?? undefined });
+    const result = await send(input, 'Promote', {
+      endpoint,
+      version,
+      reason: textOption(input, 'reason') ?? undefined,
+    });
     answer(input, result, `Version ${version} is the champion of ${endpoint}.`);
   },
 };
@@ -84,13 +127,21 @@ export const rollback: CliCommand = {
   async run(input) {
     const endpoint = firstPositional(input, 'ENDPOINT');
     const version = textOption(input, 'version');
-    const result = await send(input, 'Rollback', { endpoint, version: version === null ? null : Number(version), reason: textOption(input, 'reason') ?? undefined });
+    const result = await send(input, 'Rollback', {
+      endpoint,
+      version: version === null ? null : Number(version),
+      reason: textOption(input, 'reason') ?? undefined,
+    });
     answer(input, result, `Rolled back: ${JSON.stringify(result)}.`);
   },
 };
 
 function firstPositional({ positionals }: CommandInput, name: string): string {
   const [first] = positionals;
-  if (first === undefined) throw new Failure('missing_field', `${name} is missing.`, { field: name, fix: `Give the name of the ${name.toLowerCase()} first.` });
+  if (first === undefined)
+    throw new Failure('missing_field', `${name} is missing.`, {
+      field: name,
+      fix: `Give the name of the ${name.toLowerCase()} first.`,
+    });
   return first;
 }

@@ -9,7 +9,22 @@ import { demo } from './demo-command.ts';
 import { apply, promote, rollback, train } from './lifecycle-commands.ts';
 import { doctor, down, reset, run, status, up } from './stack-commands.ts';
 
-const COMMANDS: Readonly<Record<string, CliCommand>> = { demo, up, down, status, apply, replay, train, promote, rollback, verify, sql, run, doctor, reset };
+const COMMANDS: Readonly<Record<string, CliCommand>> = {
+  demo,
+  up,
+  down,
+  status,
+  apply,
+  replay,
+  train,
+  promote,
+  rollback,
+  verify,
+  sql,
+  run,
+  doctor,
+  reset,
+};
 
 function overview(): string {
   const width = Math.max(...Object.keys(COMMANDS).map((name) => name.length));
@@ -36,7 +51,9 @@ async function main([name, ...rest]: readonly string[]): Promise<void> {
   const command = COMMANDS[name];
   if (command === undefined) {
     const near = nearest(name, Object.keys(COMMANDS));
-    throw new Failure('unknown_name', `There is no command ${name}.`, { fix: near === null ? '`millrace --help` lists them.' : `Did you mean ${near}?` });
+    throw new Failure('unknown_name', `There is no command ${name}.`, {
+      fix: near === null ? '`millrace --help` lists them.' : `Did you mean ${near}?`,
+    });
   }
   const { values, positionals } = parseOptions(command, rest);
   if (values['help'] === true) {
@@ -46,15 +63,31 @@ async function main([name, ...rest]: readonly string[]): Promise<void> {
   const abort = new AbortController();
   process.on('SIGINT', () => abort.abort());
   process.on('SIGTERM', () => abort.abort());
-  await command.run({ settings: readSettings(), positionals, options: values, json: values['json'] === true, signal: abort.signal });
+  await command.run({
+    settings: readSettings(),
+    positionals,
+    options: values,
+    json: values['json'] === true,
+    signal: abort.signal,
+  });
 }
 
-function parseOptions(command: CliCommand, args: readonly string[]): { values: Record<string, string | boolean | undefined>; positionals: string[] } {
+function parseOptions(
+  command: CliCommand,
+  args: readonly string[],
+): { values: Record<string, string | boolean | undefined>; positionals: string[] } {
   try {
-    const { values, positionals } = parseArgs({ args: [...args], allowPositionals: true, options: { ...command.options, json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } });
+    const { values, positionals } = parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: { ...command.options, json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
+    });
     return { values, positionals };
   } catch (error) {
-    throw new Failure('unknown_name', error instanceof Error ? error.message : String(error), { fix: 'See --help.', cause: error });
+    throw new Failure('unknown_name', error instanceof Error ? error.message : String(error), {
+      fix: 'See --help.',
+      cause: error,
+    });
   }
 }
 

@@ -26,7 +26,10 @@ export async function stopSupervisor({ pid }: Supervisor): Promise<void> {
   process.kill(pid, 'SIGTERM');
   const untilMs = systemClock.monotonicMs() + STOP_WITHIN_MS;
   while (isAlive(pid)) {
-    if (systemClock.monotonicMs() > untilMs) throw new Failure('internal', `The supervisor (process ${pid}) does not stop.`, { fix: `End it with \`kill -9 ${pid}\`; nothing committed is lost.` });
+    if (systemClock.monotonicMs() > untilMs)
+      throw new Failure('internal', `The supervisor (process ${pid}) does not stop.`, {
+        fix: `End it with \`kill -9 ${pid}\`; nothing committed is lost.`,
+      });
     await systemClock.sleep(STEP_MS);
   }
 }

@@ -14,7 +14,16 @@ import { stopSupervisor, supervisorOf } from './running.ts';
 const READY_WITHIN_MS = 180_000;
 const STEP_MS = 200;
 
-export function addressesOf({ host, httpPort, kafkaPort, registryPort, clickhousePort, kafkaBrokers, schemaRegistryUrl, clickhouseUrl }: Settings): Readonly<Record<string, string>> {
+export function addressesOf({
+  host,
+  httpPort,
+  kafkaPort,
+  registryPort,
+  clickhousePort,
+  kafkaBrokers,
+  schemaRegistryUrl,
+  clickhouseUrl,
+}: Settings): Readonly<Record<string, string>> {
   return {
     http: `http://${host}:${httpPort}`,
     kafka: kafkaBrokers?.join(',') ?? `${host}:${kafkaPort}`,
@@ -25,7 +34,12 @@ export function addressesOf({ host, httpPort, kafkaPort, registryPort, clickhous
 
 function tellAddresses(settings: Settings): string {
   const { http, kafka, registry, clickhouse } = addressesOf(settings);
-  return [`  console, HTTP, MLflow  ${http}`, `  Kafka                  ${kafka}`, `  schema registry        ${registry}`, `  ClickHouse HTTP        ${clickhouse}`].join('\n');
+  return [
+    `  console, HTTP, MLflow  ${http}`,
+    `  Kafka                  ${kafka}`,
+    `  schema registry        ${registry}`,
+    `  ClickHouse HTTP        ${clickhouse}`,
+  ].join('\n');
 }
 
 /** Resolves at Ctrl-C. */
@@ -53,13 +67,18 @@ export const up: CliCommand = {
   async run(input) {
     const { settings, options, signal } = input;
     const time = textOption(input, 'time') ?? settings.time;
-    if (time !== 'live' && time !== 'event') throw new Failure('invalid_field', `--time is ${time}.`, { field: '--time', fix: 'Give live or event.' });
+    if (time !== 'live' && time !== 'event')
+      throw new Failure('invalid_field', `--time is ${time}.`, { field: '--time', fix: 'Give live or event.' });
     if (options['detach'] === true) return startDetached(input, time);
     const stack = new Stack({ settings, environment: { MILLRACE_TIME: time }, say });
     signal.addEventListener('abort', () => void stack.stop(), { once: true });
     try {
       await stack.start();
-      answer(input, { ready: true, ...addressesOf(settings) }, `Millrace is up. Ctrl-C stops it.\n${tellAddresses(settings)}`);
+      answer(
+        input,
+        { ready: true, ...addressesOf(settings) },
+        `Millrace is up. Ctrl-C stops it.\n${tellAddresses(settings)}`,
+      );
       await untilStopped(signal);
       say('stopping …');
     } finally {
@@ -71,22 +90,34 @@ export const up: CliCommand = {
 async function startDetached(input: CommandInput, time: string): Promise<void> {
   const { settings } = input;
   const running = supervisorOf(settings);
-  if (running !== null) throw new Failure('conflict', `Millrace already runs in ${settings.dataDir} (process ${running.pid}).`, { fix: 'Use it, or stop it with `npx millrace down`.' });
+  if (running !== null)
+    throw new Failure('conflict', `Millrace already runs in ${settings.dataDir} (process ${running.pid}).`, {
+      fix: 'Use it, or stop it with `npx millrace down`.',
+    });
   mkdirSync(join(settings.dataDir, 'logs'), { recursive: true });
   const log = join(settings.dataDir, 'logs', 'supervisor.log');
   const file = openSync(log, 'w');
-  const child = spawn(process.execPath, [new URL('millrace.ts', import.meta.url).pathname, 'up', '--time', time], { detached: true, stdio: ['ignore', file, file] });
+  const child = spawn(process.execPath, [new URL('millrace.ts', import.meta.url).pathname, 'up', '--time', time], {
+    detached: true,
+    stdio: ['ignore', file, file],
+  });
   child.unref();
   const untilMs = systemClock.monotonicMs() + READY_WITHIN_MS;
   process.stderr.write('starting ');
   while (supervisorOf(settings)?.ready !== true) {
-    if (child.exitCode !== null) throw new Failure('not_ready', `It did not start:\n${readFileSync(log, 'utf8').trim()}`);
-    if (systemClock.monotonicMs() > untilMs) throw new Failure('not_ready', `It was not ready within ${READY_WITHIN_MS / 1000} s.`, { fix: `See ${log}.` });
+    if (child.exitCode !== null)
+      throw new Failure('not_ready', `It did not start:\n${readFileSync(log, 'utf8').trim()}`);
+    if (systemClock.monotonicMs() > untilMs)
+      throw new Failure('not_ready', `It was not ready within ${READY_WITHIN_MS / 1000} s.`, { fix: `See ${log}.` });
     process.stderr.write('.');
     await systemClock.sleep(STEP_MS * 5);
   }
   process.stderr.write('\n');
-  answer(input, { ready: true, pid: child.pid, ...addressesOf(settings) }, `Millrace is up (process ${child.pid}); \`npx millrace down\` stops it.\n${tellAddresses(settings)}`);
+  answer(
+    input,
+    { ready: true, pid: child.pid, ...addressesOf(settings) },
+    `Millrace is up (process ${child.pid}); \`npx millrace down\` stops it.\n${tellAddresses(settings)}`,
+  );
 }
 
 export const down: CliCommand = {
@@ -97,19 +128,30 @@ export const down: CliCommand = {
   async run(input) {
     const running = supervisorOf(input.settings);
     if (running !== null) await stopSupervisor(running);
-    answer(input, { stopped: running !== null }, running === null ? `Nothing runs in ${input.settings.dataDir}.` : 'Stopped.');
+    answer(
+      input,
+      { stopped: running !== null },
+      running === null ? `Nothing runs in ${input.settings.dataDir}.` : 'Stopped.',
+    );
   },
 };
 
 export const run: CliCommand = {
   summary: 'run one role in this process, for clusters',
   usage: `--role ${ROLES.join('|')} [--instance N]`,
-  help: ['Needs KAFKA_BROKERS, SCHEMA_REGISTRY_URL and CLICKHOUSE_URL where these are not on this machine.', 'Several instances of a role share its partitions; give each its own --instance, which names its state folder.'],
+  help: [
+    'Needs KAFKA_BROKERS, SCHEMA_REGISTRY_URL and CLICKHOUSE_URL where these are not on this machine.',
+    'Several instances of a role share its partitions; give each its own --instance, which names its state folder.',
+  ],
   options: { role: { type: 'string' }, instance: { type: 'string' } },
   async run(input) {
     const name = textOption(input, 'role');
     const role = ROLES.find((known) => known === name);
-    if (role === undefined) throw new Failure('unknown_name', name === null ? '--role is missing.' : `There is no role ${name}.`, { field: '--role', fix: `Use one of ${ROLES.join(', ')}.` });
+    if (role === undefined)
+      throw new Failure('unknown_name', name === null ? '--role is missing.' : `There is no role ${name}.`, {
+        field: '--role',
+        fix: `Use one of ${ROLES.join(', ')}.`,
+      });
     await runRole(role, textOption(input, 'instance') ?? '0', null);
     await untilStopped(input.signal);
   },
@@ -128,13 +170,22 @@ interface RoleStatus {
 export async function processesOf({ dataDir }: Settings): Promise<RoleStatus[]> {
   const folder = join(dataDir, 'run');
   if (!existsSync(folder)) return [];
-  const names = readdirSync(folder).filter((file) => file.endsWith('.pid')).map((file) => file.slice(0, -4)).sort();
+  const names = readdirSync(folder)
+    .filter((file) => file.endsWith('.pid'))
+    .map((file) => file.slice(0, -4))
+    .sort();
   return Promise.all(
     names.map(async (name) => {
       const pid = Number(readFileSync(join(folder, `${name}.pid`), 'utf8'));
       const status = join(folder, `${name}.json`);
       const port = existsSync(status) ? (JSON.parse(readFileSync(status, 'utf8')) as { port: number }).port : null;
-      const ready = port === null ? memoryMb(pid) > 0 : await fetch(`http://127.0.0.1:${port}/health/ready`).then(({ ok }) => ok, () => false);
+      const ready =
+        port === null
+          ? memoryMb(pid) > 0
+          : await fetch(`http://127.0.0.1:${port}/health/ready`).then(
+              ({ ok }) => ok,
+              () => false,
+            );
       return { name, pid, memory_mb: memoryMb(pid), ready, port };
     }),
   );
@@ -156,12 +207,23 @@ export const status: CliCommand = {
   async run(input) {
     const running = supervisorOf(input.settings);
     if (running === null) {
-      answer(input, { running: false }, `Nothing runs in ${input.settings.dataDir}. Start it with \`npx millrace up\`.`);
+      answer(
+        input,
+        { running: false },
+        `Nothing runs in ${input.settings.dataDir}. Start it with \`npx millrace up\`.`,
+      );
       return;
     }
     const processes = await processesOf(input.settings);
-    const lines = processes.map(({ name, pid, memory_mb, ready }) => `  ${name.padEnd(14)} ${ready ? 'ready    ' : 'not ready'} ${String(memory_mb).padStart(5)} MB  process ${pid}`);
-    answer(input, { running: true, ready: running.ready, processes, ...addressesOf(input.settings) }, [...lines, tellAddresses(input.settings)].join('\n'));
+    const lines = processes.map(
+      ({ name, pid, memory_mb, ready }) =>
+        `  ${name.padEnd(14)} ${ready ? 'ready    ' : 'not ready'} ${String(memory_mb).padStart(5)} MB  process ${pid}`,
+    );
+    answer(
+      input,
+      { running: true, ready: running.ready, processes, ...addressesOf(input.settings) },
+      [...lines, tellAddresses(input.settings)].join('\n'),
+    );
   },
 };
 
@@ -174,9 +236,15 @@ export const reset: CliCommand = {
     const { dataDir } = input.settings;
     const running = supervisorOf(input.settings);
     if (running !== null) await stopSupervisor(running);
-    const parts = ['kafka', 'state', 'clickhouse', 'logs', 'run', 'artifacts', 'training'].filter((part) => existsSync(join(dataDir, part)));
+    const parts = ['kafka', 'state', 'clickhouse', 'logs', 'run', 'artifacts', 'training'].filter((part) =>
+      existsSync(join(dataDir, part)),
+    );
     for (const part of parts) rmSync(join(dataDir, part), { recursive: true, force: true });
-    answer(input, { deleted: parts.map((part) => join(dataDir, part)) }, parts.length === 0 ? `There is nothing in ${dataDir}.` : `Deleted ${parts.join(', ')} in ${dataDir}.`);
+    answer(
+      input,
+      { deleted: parts.map((part) => join(dataDir, part)) },
+      parts.length === 0 ? `There is nothing in ${dataDir}.` : `Deleted ${parts.join(', ')} in ${dataDir}.`,
+    );
   },
 };
 
@@ -196,13 +264,31 @@ export const doctor: CliCommand = {
     const running = supervisorOf(settings) !== null;
     const checks: Check[] = [
       tool('Java 17 or newer', settings.java, ['-version'], /version "(1[7-9]|[2-9]\d)/),
-      tool('Python 3.11 or newer with the trainers', settings.python, ['-c', 'import mlflow, lightgbm, sys; print(sys.version)'], /^3\.(1[1-9]|[2-9]\d)/m),
+      tool(
+        'Python 3.11 or newer with the trainers',
+        settings.python,
+        ['-c', 'import mlflow, lightgbm, sys; print(sys.version)'],
+        /^3\.(1[1-9]|[2-9]\d)/m,
+      ),
       { name: "Kafka's jars", ok: existsSync(settings.kafkaLibs), detail: settings.kafkaLibs },
-      { name: 'schema registry', ok: settings.schemaRegistryUrl !== null || existsSync(settings.registryHome), detail: settings.schemaRegistryUrl ?? settings.registryHome },
-      ...(await Promise.all((['httpPort', 'kafkaPort', 'registryPort', 'clickhousePort'] as const).map((name) => portCheck(name, settings, running)))),
+      {
+        name: 'schema registry',
+        ok: settings.schemaRegistryUrl !== null || existsSync(settings.registryHome),
+        detail: settings.schemaRegistryUrl ?? settings.registryHome,
+      },
+      ...(await Promise.all(
+        (['httpPort', 'kafkaPort', 'registryPort', 'clickhousePort'] as const).map((name) =>
+          portCheck(name, settings, running),
+        ),
+      )),
       diskCheck(settings.dataDir),
     ];
-    const text = [...checks.map(({ name, ok, detail }) => `  ${ok ? 'ok    ' : 'WRONG '} ${name}: ${detail}`), '', 'Settings (environment, or lines of millrace.yaml):', `  ${SETTING_NAMES.join(' ')}`].join('\n');
+    const text = [
+      ...checks.map(({ name, ok, detail }) => `  ${ok ? 'ok    ' : 'WRONG '} ${name}: ${detail}`),
+      '',
+      'Settings (environment, or lines of millrace.yaml):',
+      `  ${SETTING_NAMES.join(' ')}`,
+    ].join('\n');
     answer(input, { ok: checks.every(({ ok }) => ok), checks, settings: SETTING_NAMES }, text);
     if (checks.some(({ ok }) => !ok)) process.exitCode = 1;
   },
@@ -214,13 +300,25 @@ function tool(name: string, command: string, args: readonly string[], wanted: Re
   return { name, ok: wanted.test(text), detail: text.split('\n')[0] ?? '' };
 }
 
-function portCheck(name: 'httpPort' | 'kafkaPort' | 'registryPort' | 'clickhousePort', settings: Settings, running: boolean): Promise<Check> {
+function portCheck(
+  name: 'httpPort' | 'kafkaPort' | 'registryPort' | 'clickhousePort',
+  settings: Settings,
+  running: boolean,
+): Promise<Check> {
   const port = settings[name];
   if (running) return Promise.resolve({ name: `port ${port}`, ok: true, detail: 'used by the running platform' });
   return new Promise((resolve) => {
     const server = createServer();
-    server.once('error', () => resolve({ name: `port ${port}`, ok: false, detail: `taken by another program; set MILLRACE_${name.replace('Port', '').toUpperCase()}_PORT` }));
-    server.listen(port, settings.host, () => server.close(() => resolve({ name: `port ${port}`, ok: true, detail: 'free' })));
+    server.once('error', () =>
+      resolve({
+        name: `port ${port}`,
+        ok: false,
+        detail: `taken by another program; set MILLRACE_${name.replace('Port', '').toUpperCase()}_PORT`,
+      }),
+    );
+    server.listen(port, settings.host, () =>
+      server.close(() => resolve({ name: `port ${port}`, ok: true, detail: 'free' })),
+    );
   });
 }
 
@@ -230,5 +328,9 @@ function diskCheck(dataDir: string): Check {
   mkdirSync(dataDir, { recursive: true });
   const { bavail, bsize } = statfsSync(dataDir);
   const gb = (bavail * bsize) / 1e9;
-  return { name: 'free disk', ok: gb >= DISK_MIN_GB, detail: `${gb.toFixed(1)} GB at ${dataDir}${gb >= DISK_MIN_GB ? '' : `; the demo needs ${DISK_MIN_GB} GB`}` };
+  return {
+    name: 'free disk',
+    ok: gb >= DISK_MIN_GB,
+    detail: `${gb.toFixed(1)} GB at ${dataDir}${gb >= DISK_MIN_GB ? '' : `; the demo needs ${DISK_MIN_GB} GB`}`,
+  };
 }

@@ -3,8 +3,14 @@
 import { parseArgs } from 'node:util';
 import { ChdbServer } from './chdb-server.ts';
 
-const { values } = parseArgs({ options: { 'data-dir': { type: 'string' }, host: { type: 'string' }, port: { type: 'string' } } });
-const options = { dataDir: values['data-dir'] ?? '.millrace/clickhouse', host: values.host ?? '127.0.0.1', port: Number(values.port ?? 8123) };
+const { values } = parseArgs({
+  options: { 'data-dir': { type: 'string' }, host: { type: 'string' }, port: { type: 'string' } },
+});
+const options = {
+  dataDir: values['data-dir'] ?? '.millrace/clickhouse',
+  host: values.host ?? '127.0.0.1',
+  port: Number(values.port ?? 8123),
+};
 const server = new ChdbServer(options);
 await server.start(options);
 process.stdout.write(`listening on ${options.host}:${options.port}\n`);

@@ -37,7 +37,9 @@ export class ChdbServer {
     this.#spool = join(existsSync('/dev/shm') ? '/dev/shm' : dataDir, `millrace-chdb-${process.pid}`);
     mkdirSync(this.#spool, { recursive: true });
     this.#server = createServer((request, response) => {
-      this.#handle(request, response).catch((error: unknown) => response.destroy(error instanceof Error ? error : undefined));
+      this.#handle(request, response).catch((error: unknown) =>
+        response.destroy(error instanceof Error ? error : undefined),
+      );
     });
     this.#server.keepAliveTimeout = 60_000;
   }
@@ -73,10 +75,24 @@ export class ChdbServer {
       const query = parseHttpQuery(url, body);
       const startedMs = performance.now();
       // one session runs one statement at a time
-      const bytes = await this.#exclusively(() => (query.insert === null ? this.#run(query) : this.#insert(query.insert, query.settings)));
+      const bytes = await this.#exclusively(() =>
+        query.insert === null ? this.#run(query) : this.#insert(query.insert, query.settings),
+      );
       response.setHeader('X-ClickHouse-Format', query.format ?? 'TabSeparated');
       response.setHeader('X-ClickHouse-Timezone', 'UTC');
-      response.setHeader('X-ClickHouse-Summary', JSON.stringify({ read_rows: '0', read_bytes: '0', written_rows: '0', written_bytes: '0', total_rows_to_read: '0', result_rows: '0', result_bytes: String(bytes.length), elapsed_ns: String(Math.round((performance.now() - startedMs) * 1e6)) }));
+      response.setHeader(
+        'X-ClickHouse-Summary',
+        JSON.stringify({
+          read_rows: '0',
+          read_bytes: '0',
+          written_rows: '0',
+          written_bytes: '0',
+          total_rows_to_read: '0',
+          result_rows: '0',
+          result_bytes: String(bytes.length),
+          elapsed_ns: String(Math.round((performance.now() - startedMs) * 1e6)),
+        }),
+      );
       response.setHeader('Content-Type', contentType(query.format));
       response.end(bytes);
     } catch (error) {
@@ -97,20 +113,32 @@ export class ChdbServer {
   async #run({ statement, format, settings }: HttpQuery): Promise<Uint8Array> {
     if (/^\s*(CREATE|DROP|ALTER|RENAME|TRUNCATE)\b/i.test(statement)) this.#structures.clear();
     const reads = /^\s*(SELECT|WITH|\()/i.test(statement) && !/\bSETTINGS\b/i.test(statement);
-    const clause = Object.entries(settings).map(([name, value]) => `${name}=${/^-?\d+(\.\d+)?$/.test(value) ? value : quoted(value)}`);
+    const clause = Object.entries(settings).map(
+      ([name, value]) => `${name}=${/^-?\d+(\.\d+)?$/.test(value) ? value : quoted(value)}`,
+    );
     const bare = statement.replace(/\s+FORMAT\s+\w+\s*$/i, '');
-    return this.#query(reads && clause.length > 0 ? `${bare} SETTINGS ${clause.join(', ')}` : bare, format ?? 'TabSeparated');
+    return this.#query(
+      reads && clause.length > 0 ? `${bare} SETTINGS ${clause.join(', ')}` : bare,
+      format ?? 'TabSeparated',
+    );
   }
 
-  async #insert({ table, columns, format, data }: NonNullable<HttpQuery['insert']>, settings: Readonly<Record<string, string>>): Promise<Uint8Array> {
+  async #insert(
+    { table, columns, format, data }: NonNullable<HttpQuery['insert']>,
+    settings: Readonly<Record<string, string>>,
+  ): Promise<Uint8Array> {
     if (data.length === 0) return Buffer.alloc(0);
     const structure = await this.#structureOf(table, columns);
     const path = join(this.#spool, randomUUID());
     try {
       writeFileSync(path, data);
       const token = settings['insert_deduplication_token'];
-      const clause = token === undefined ? '' : ` SETTINGS insert_deduplicate=1, insert_deduplication_token=${quoted(token)}`;
-      await this.#query(`INSERT INTO ${table} ${columns}${clause} SELECT * FROM file(${quoted(path)}, ${format}, ${quoted(structure)})`, 'TabSeparated');
+      const clause =
+        token === undefined ? '' : ` SETTINGS insert_deduplicate=1, insert_deduplication_token=${quoted(token)}`;
+      await this.#query(
+        `INSERT INTO ${table} ${columns}${clause} SELECT * FROM file(${quoted(path)}, ${format}, ${quoted(structure)})`,
+        'TabSeparated',
+      );
     } finally {
       rmSync(path, { force: true });
     }
@@ -123,11 +151,27 @@ export class ChdbServer {
     const known = this.#structures.get(key);
     if (known !== undefined) return known;
     const text = Buffer.from(await this.#query(`DESCRIBE TABLE ${table}`, 'JSONCompactEachRow')).toString();
-    const described = text.split('\n').filter((line) => line !== '').map((line) => JSON.parse(line) as [string, string, ...unknown[]]).map(([name, type]): [string, string] => [name, type]);
-    const wanted = columns === '' ? null : columns.slice(1, -1).split(',').map((name) => name.trim().replace(/^[`"]|[`"]$/g, ''));
-    const chosen = wanted === null ? described : wanted.map((name) => described.find(([column]) => column === name) ?? ([name, ''] as [string, string]));
+    const described = text
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line) as [string, string, ...unknown[]])
+      .map(([name, type]): [string, string] => [name, type]);
+    const wanted =
+      columns === ''
+        ? null
+        : columns
+            .slice(1, -1)
+            .split(',')
+            .map((name) => name.trim().replace(/^[`"]|[`"]$/g, ''));
+    const chosen =
+      wanted === null
+        ? described
+        : wanted.map((name) => described.find(([column]) => column === name) ?? ([name, ''] as [string, string]));
     const missing = chosen.find(([, type]) => type === '');
-    if (missing !== undefined) throw new Error(`Code: 16. DB::Exception: No such column ${missing[0]} in table ${table}. (NO_SUCH_COLUMN_IN_TABLE)`);
+    if (missing !== undefined)
+      throw new Error(
+        `Code: 16. DB::Exception: No such column ${missing[0]} in table ${table}. (NO_SUCH_COLUMN_IN_TABLE)`,
+      );
     const structure = chosen.map(([name, type]) => `\`${name}\` ${type}`).join(', ');
     this.#structures.set(key, structure);
     return structure;
@@ -139,7 +183,10 @@ async function readBody(request: IncomingMessage): Promise<Buffer> {
   let bytes = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
     bytes += chunk.length;
-    if (bytes > BODY_BYTES_MAX) throw new Failure('invalid_request', `The body is larger than ${BODY_BYTES_MAX} bytes.`, { fix: 'Insert in smaller blocks.' });
+    if (bytes > BODY_BYTES_MAX)
+      throw new Failure('invalid_request', `The body is larger than ${BODY_BYTES_MAX} bytes.`, {
+        fix: 'Insert in smaller blocks.',
+      });
     chunks.push(chunk);
   }
   const body = Buffer.concat(chunks);
@@ -148,7 +195,10 @@ async function readBody(request: IncomingMessage): Promise<Buffer> {
   if (encoding === 'gzip') return gunzipSync(body);
   if (encoding === 'deflate') return inflateSync(body);
   if (encoding === 'zstd') return zstdDecompressSync(body);
-  throw new Failure('invalid_request', `Bodies compressed with ${encoding} are not read here.`, { field: 'Content-Encoding', fix: 'Use gzip, deflate, zstd or none (clickhouse-connect: compress=False).' });
+  throw new Failure('invalid_request', `Bodies compressed with ${encoding} are not read here.`, {
+    field: 'Content-Encoding',
+    fix: 'Use gzip, deflate, zstd or none (clickhouse-connect: compress=False).',
+  });
 }
 
 function answerError(response: ServerResponse, error: unknown): void {
@@ -161,7 +211,12 @@ function answerError(response: ServerResponse, error: unknown): void {
   const text = error instanceof Error ? error.message : String(error);
   const code = /Code:\s*(\d+)/.exec(text)?.[1] ?? '1002';
   // as the server does: what the asker did wrong is 400 or 404, the rest 500
-  response.statusCode = code === '60' || code === '81' ? 404 : ['62', '47', '36', '16', '53', '27', '6', '43', '386'].includes(code) ? 400 : 500;
+  response.statusCode =
+    code === '60' || code === '81'
+      ? 404
+      : ['62', '47', '36', '16', '53', '27', '6', '43', '386'].includes(code)
+        ? 400
+        : 500;
   response.setHeader('X-ClickHouse-Exception-Code', code);
   response.end(text.startsWith('Code:') ? `${text}\n` : `Code: ${code}. DB::Exception: ${text}\n`);
 }

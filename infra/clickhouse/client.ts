@@ -21,15 +21,24 @@ export class ClickHouseSql implements Sql {
     this.#retryForMs = retryForMs;
     this.#headers = {};
     if (this.#url.username !== '') {
-      this.#headers = { 'X-ClickHouse-User': decodeURIComponent(this.#url.username), 'X-ClickHouse-Key': decodeURIComponent(this.#url.password) };
+      this.#headers = {
+        'X-ClickHouse-User': decodeURIComponent(this.#url.username),
+        'X-ClickHouse-Key': decodeURIComponent(this.#url.password),
+      };
       this.#url.username = '';
       this.#url.password = '';
     }
   }
 
   async query<T>(statement: string, parameters: Parameters = {}): Promise<T[]> {
-    const settings: Record<string, string> = { default_format: 'JSONEachRow', output_format_json_quote_64bit_integers: '0', output_format_json_quote_denormals: '0', date_time_output_format: 'simple' };
-    for (const [name, value] of Object.entries(parameters)) settings[`param_${name}`] = typeof value === 'object' ? arrayText(value) : String(value);
+    const settings: Record<string, string> = {
+      default_format: 'JSONEachRow',
+      output_format_json_quote_64bit_integers: '0',
+      output_format_json_quote_denormals: '0',
+      date_time_output_format: 'simple',
+    };
+    for (const [name, value] of Object.entries(parameters))
+      settings[`param_${name}`] = typeof value === 'object' ? arrayText(value) : String(value);
     const text = await this.#post(statement, null, settings);
     return text
       .split('\n')
@@ -45,9 +54,17 @@ export class ClickHouseSql implements Sql {
     await this.#post(statement, null, {});
   }
 
-  async insert(table: string, columns: readonly string[], format: 'RowBinary', data: Buffer, token: string): Promise<void> {
+  async insert(
+    table: string,
+    columns: readonly string[],
+    format: 'RowBinary',
+    data: Buffer,
+    token: string,
+  ): Promise<void> {
     const names = columns.map((column) => `\`${column}\``).join(', ');
-    await this.#post(`INSERT INTO ${DATABASE}.\`${table}\` (${names}) FORMAT ${format}`, data, { insert_deduplication_token: token });
+    await this.#post(`INSERT INTO ${DATABASE}.\`${table}\` (${names}) FORMAT ${format}`, data, {
+      insert_deduplication_token: token,
+    });
   }
 
   async #post(statement: string, data: Buffer | null, parameters: Readonly<Record<string, string>>): Promise<string> {
@@ -57,13 +74,21 @@ export class ClickHouseSql implements Sql {
     if (data !== null) url.searchParams.set('query', statement);
     for (;;) {
       try {
-        const response = await fetch(url, { method: 'POST', headers: this.#headers, body: data === null ? statement : new Uint8Array(data) });
+        const response = await fetch(url, {
+          method: 'POST',
+          headers: this.#headers,
+          body: data === null ? statement : new Uint8Array(data),
+        });
         const text = await response.text();
         if (response.ok) return text;
         throw failureOf(response.status, text);
       } catch (cause) {
         if (cause instanceof Failure) throw cause;
-        if (this.#clock.monotonicMs() > untilMs) throw new Failure('unreachable', `ClickHouse does not answer at ${url.origin}.`, { fix: 'Check CLICKHOUSE_URL, or that the embedded one runs (`millrace status`).', cause });
+        if (this.#clock.monotonicMs() > untilMs)
+          throw new Failure('unreachable', `ClickHouse does not answer at ${url.origin}.`, {
+            fix: 'Check CLICKHOUSE_URL, or that the embedded one runs (`millrace status`).',
+            cause,
+          });
         await this.#clock.sleep(RETRY_STEP_MS);
       }
     }
@@ -76,8 +101,15 @@ function arrayText(values: readonly string[]): string {
 
 function failureOf(status: number, text: string): Failure {
   const message = text.trim().split('\n')[0] ?? '';
-  if (status === 401 || status === 403 || /AUTHENTICATION_FAILED/.test(message)) return new Failure('unauthorized', message, { fix: 'Put user and password into CLICKHOUSE_URL.' });
-  if (/UNKNOWN_TABLE|UNKNOWN_DATABASE/.test(message)) return new Failure('unknown_name', message, { fix: 'The warehouse makes a table when its first event arrives; wait a moment, or look with SHOW TABLES FROM millrace.' });
-  if (/No space left|NOT_ENOUGH_SPACE/.test(message)) return new Failure('disk_full', 'The disk that holds ClickHouse is full.', { fix: 'Free some space; the warehouse goes on by itself.' });
+  if (status === 401 || status === 403 || /AUTHENTICATION_FAILED/.test(message))
+    return new Failure('unauthorized', message, { fix: 'Put user and password into CLICKHOUSE_URL.' });
+  if (/UNKNOWN_TABLE|UNKNOWN_DATABASE/.test(message))
+    return new Failure('unknown_name', message, {
+      fix: 'The warehouse makes a table when its first event arrives; wait a moment, or look with SHOW TABLES FROM millrace.',
+    });
+  if (/No space left|NOT_ENOUGH_SPACE/.test(message))
+    return new Failure('disk_full', 'The disk that holds ClickHouse is full.', {
+      fix: 'Free some space; the warehouse goes on by itself.',
+    });
   return new Failure('invalid_request', message === '' ? `ClickHouse answered ${status}.` : message);
 }

@@ -100,12 +100,17 @@ function columnType(avro: unknown): { type: string; write: Write } {
     if (primitive !== undefined) return primitive;
   } else if (Array.isArray(avro)) return unionType(avro);
   else if (typeof avro === 'object' && avro !== null) return complexType(avro as ComplexType);
-  throw new Failure('invalid_field', `The Avro type ${JSON.stringify(avro)} has no column type.`, { fix: 'Use primitives, null unions, arrays, maps, enums and records.' });
+  throw new Failure('invalid_field', `The Avro type ${JSON.stringify(avro)} has no column type.`, {
+    fix: 'Use primitives, null unions, arrays, maps, enums and records.',
+  });
 }
 
 function unionType(members: readonly unknown[]): { type: string; write: Write } {
   const others = members.filter((member) => member !== 'null');
-  if (others.length !== 1) throw new Failure('invalid_field', `The union ${JSON.stringify(members)} has no column type.`, { fix: 'Use a union of null and one type.' });
+  if (others.length !== 1)
+    throw new Failure('invalid_field', `The union ${JSON.stringify(members)} has no column type.`, {
+      fix: 'Use a union of null and one type.',
+    });
   const inner = columnType(others[0]);
   return {
     type: `Nullable(${inner.type})`,
@@ -117,7 +122,8 @@ function unionType(members: readonly unknown[]): { type: string; write: Write } 
 }
 
 function complexType(avro: ComplexType): { type: string; write: Write } {
-  if (avro.logicalType === 'timestamp-millis') return { type: "DateTime64(3, 'UTC')", write: (into, value) => into.i64(value as number) };
+  if (avro.logicalType === 'timestamp-millis')
+    return { type: "DateTime64(3, 'UTC')", write: (into, value) => into.i64(value as number) };
   if (avro.type === 'array') {
     const inner = columnType(avro.items);
     return {

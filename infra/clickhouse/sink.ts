@@ -4,7 +4,14 @@ import { type AvroReader, type AvroSchema, type SchemaRegistry, schemaIdOf } fro
 import { type Watermarks } from '../../schemas/events.generated.ts';
 import { DATABASE, type Sql, tableOf } from '../../serving/analytics/sql.ts';
 import { type Clock } from '../../streams/clock.ts';
-import { type Fetched, type LogReader, type LogRecord, type PartitionBounds, type TopicPartition, partitionId } from '../../streams/log.ts';
+import {
+  type Fetched,
+  type LogReader,
+  type LogRecord,
+  type PartitionBounds,
+  type TopicPartition,
+  partitionId,
+} from '../../streams/log.ts';
 import { Bytes } from './row-binary.ts';
 import { type Table, PLACE_COLUMNS, createTable, eventsTable, tableFor, writePlace } from './tables.ts';
 
@@ -73,16 +80,29 @@ export class Sink {
     for (const { partition, end } of bounds) {
       const offset = ends.get(partition) ?? 0;
       const at = { topic, partition };
-      this.#lanes.set(partitionId(at), { at, kind, records: [], insertedOffset: offset, fetchedOffset: offset, sinceMs: 0, endOffset: end });
+      this.#lanes.set(partitionId(at), {
+        at,
+        kind,
+        records: [],
+        insertedOffset: offset,
+        fetchedOffset: offset,
+        sinceMs: 0,
+        endOffset: end,
+      });
       this.#options.reader.assign(at, offset);
     }
   }
 
   async #tableEnds(table: string): Promise<Map<number, number>> {
     const { sql } = this.#options;
-    const exists = await sql.query<{ n: number }>(`SELECT count() AS n FROM system.tables WHERE database = {database:String} AND name = {table:String}`, { database: DATABASE, table });
+    const exists = await sql.query<{ n: number }>(
+      `SELECT count() AS n FROM system.tables WHERE database = {database:String} AND name = {table:String}`,
+      { database: DATABASE, table },
+    );
     if ((exists[0]?.n ?? 0) === 0) return new Map();
-    const rows = await sql.query<{ partition: number; next: number }>(`SELECT _partition AS partition, max(_offset) + 1 AS next FROM ${DATABASE}.\`${table}\` GROUP BY _partition`);
+    const rows = await sql.query<{ partition: number; next: number }>(
+      `SELECT _partition AS partition, max(_offset) + 1 AS next FROM ${DATABASE}.\`${table}\` GROUP BY _partition`,
+    );
     return new Map(rows.map(({ partition, next }) => [partition, next]));
   }
 
@@ -94,7 +114,8 @@ export class Sink {
     for (const lane of this.#lanes.values()) {
       if (lane.kind === 'watermarks') continue;
       if (lane.records.length === 0) lane.insertedOffset = lane.fetchedOffset;
-      else if (lane.records.length >= BLOCK_ROWS_MAX || clock.monotonicMs() - lane.sinceMs >= BLOCK_AGE_MS) await this.#insert(lane);
+      else if (lane.records.length >= BLOCK_ROWS_MAX || clock.monotonicMs() - lane.sinceMs >= BLOCK_AGE_MS)
+        await this.#insert(lane);
     }
     for (const lane of this.#lanes.values()) if (lane.kind === 'watermarks') await this.#insertWatermarks(lane);
   }
@@ -163,7 +184,9 @@ export class Sink {
     const table = await this.#tableOf(name, schemaId);
     const bytes = new Bytes();
     for (const record of records) {
-      const value = this.#options.avro.decode(record.value ?? Buffer.alloc(0)).value as Readonly<Record<string, unknown>>;
+      const value = this.#options.avro.decode(record.value ?? Buffer.alloc(0)).value as Readonly<
+        Record<string, unknown>
+      >;
       for (const column of table.columns) column.write(bytes, value[column.name]);
       writePlace(bytes, record);
     }
@@ -176,13 +199,23 @@ export class Sink {
     const table = tableFor(name, await this.#options.registry.schemaOf(schemaId));
     await this.#options.sql.exec(createTable(table));
     // a newer schema of the topic may have new columns
-    for (const { name: column, type } of table.columns) await this.#options.sql.exec(`ALTER TABLE ${DATABASE}.\`${name}\` ADD COLUMN IF NOT EXISTS \`${column}\` ${type}`);
+    for (const { name: column, type } of table.columns)
+      await this.#options.sql.exec(
+        `ALTER TABLE ${DATABASE}.\`${name}\` ADD COLUMN IF NOT EXISTS \`${column}\` ${type}`,
+      );
     this.#tables.set(name, { schemaId, table });
     return table;
   }
 
   async #insertUnread(lane: Lane, records: readonly LogRecord[]): Promise<void> {
-    const table: Table = { name: 'undecodable', orderBy: '_topic, _partition, _offset', columns: [{ name: '_topic', type: 'String', write: () => undefined }, { name: 'value', type: 'String', write: () => undefined }] };
+    const table: Table = {
+      name: 'undecodable',
+      orderBy: '_topic, _partition, _offset',
+      columns: [
+        { name: '_topic', type: 'String', write: () => undefined },
+        { name: 'value', type: 'String', write: () => undefined },
+      ],
+    };
     await this.#options.sql.exec(createTable(table));
     const bytes = new Bytes();
     for (const record of records) {
@@ -193,7 +226,13 @@ export class Sink {
     await this.#send('undecodable', ['_topic', 'value', ...PLACE_COLUMNS], bytes, lane, records);
   }
 
-  async #send(table: string, columns: readonly string[], bytes: Bytes, lane: Lane, records: readonly LogRecord[]): Promise<void> {
+  async #send(
+    table: string,
+    columns: readonly string[],
+    bytes: Bytes,
+    lane: Lane,
+    records: readonly LogRecord[],
+  ): Promise<void> {
     const token = `${partitionId(lane.at)}:${records[0]?.offset}-${records[records.length - 1]?.offset}`;
     await this.#options.sql.insert(table, columns, 'RowBinary', bytes.take(), token);
     this.#rowsOf.set(table, (this.#rowsOf.get(table) ?? 0) + records.length);
@@ -220,7 +259,14 @@ export class Sink {
       for (const column of columns) column.write(bytes, mark[column.name as keyof typeof mark]);
       writePlace(bytes, record);
     }
-    if (newest.size > 0) await this.#send('watermarks', [...columns.map((column) => column.name), ...PLACE_COLUMNS], bytes, lane, inserted);
+    if (newest.size > 0)
+      await this.#send(
+        'watermarks',
+        [...columns.map((column) => column.name), ...PLACE_COLUMNS],
+        bytes,
+        lane,
+        inserted,
+      );
     lane.records = lane.records.slice(taken);
     lane.insertedOffset = (inserted[inserted.length - 1]?.offset ?? 0) + 1;
     this.#options.reader.resume(lane.at);

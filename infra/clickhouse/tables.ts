@@ -31,7 +31,11 @@ export function tableFor(name: string, schema: AvroSchema): Table {
   const columns = columnsOf(schema);
   const has = (column: string): boolean => columns.some((known) => known.name === column);
   // what the queries look for: rows of an entity in time, everything else by its request or its place
-  const orderBy = has('entity_key') ? 'entity_key, event_time' : has('request_id') ? 'request_id' : '_partition, _offset';
+  const orderBy = has('entity_key')
+    ? 'entity_key, event_time'
+    : has('request_id')
+      ? 'request_id'
+      : '_partition, _offset';
   return { name, columns, orderBy };
 }
 
@@ -54,11 +58,71 @@ interface LifecycleView {
 }
 
 const VIEWS: readonly LifecycleView[] = [
-  { view: 'model_versions', event: 'ModelVersionCreated', columns: [['model', 'String'], ['version', 'Int32'], ['run_id', 'String'], ['weights_sha256', 'String'], ['training_set_id', 'String'], ['training_id', 'String']] },
-  { view: 'alerts', event: 'AlertRaised', columns: [['alert_id', 'String'], ['monitor', 'String'], ['endpoint', 'String'], ['event_time', 'Int64'], ['name', 'String'], ['subject', 'String'], ['value', 'Float64'], ['threshold', 'Float64'], ['reason', 'String']] },
-  { view: 'verdicts', event: 'VerdictReached', columns: [['rollout_id', 'String'], ['endpoint', 'String'], ['event_time', 'Int64'], ['verdict', 'String'], ['metric', 'String'], ['rows', 'Int64'], ['difference', 'Nullable(Float64)'], ['low', 'Nullable(Float64)'], ['high', 'Nullable(Float64)'], ['reason', 'String']] },
-  { view: 'promotions', event: 'Promoted', columns: [['endpoint', 'String'], ['model', 'String'], ['version', 'Int32'], ['previous_version', 'Int32'], ['effective_from', 'Nullable(Int64)'], ['reason', 'String']] },
-  { view: 'runs', event: 'RunStarted', columns: [['run_id', 'String'], ['experiment_id', 'String'], ['run_name', 'String'], ['started_at', 'Int64']] },
+  {
+    view: 'model_versions',
+    event: 'ModelVersionCreated',
+    columns: [
+      ['model', 'String'],
+      ['version', 'Int32'],
+      ['run_id', 'String'],
+      ['weights_sha256', 'String'],
+      ['training_set_id', 'String'],
+      ['training_id', 'String'],
+    ],
+  },
+  {
+    view: 'alerts',
+    event: 'AlertRaised',
+    columns: [
+      ['alert_id', 'String'],
+      ['monitor', 'String'],
+      ['endpoint', 'String'],
+      ['event_time', 'Int64'],
+      ['name', 'String'],
+      ['subject', 'String'],
+      ['value', 'Float64'],
+      ['threshold', 'Float64'],
+      ['reason', 'String'],
+    ],
+  },
+  {
+    view: 'verdicts',
+    event: 'VerdictReached',
+    columns: [
+      ['rollout_id', 'String'],
+      ['endpoint', 'String'],
+      ['event_time', 'Int64'],
+      ['verdict', 'String'],
+      ['metric', 'String'],
+      ['rows', 'Int64'],
+      ['difference', 'Nullable(Float64)'],
+      ['low', 'Nullable(Float64)'],
+      ['high', 'Nullable(Float64)'],
+      ['reason', 'String'],
+    ],
+  },
+  {
+    view: 'promotions',
+    event: 'Promoted',
+    columns: [
+      ['endpoint', 'String'],
+      ['model', 'String'],
+      ['version', 'Int32'],
+      ['previous_version', 'Int32'],
+      ['effective_from', 'Nullable(Int64)'],
+      ['reason', 'String'],
+    ],
+  },
+  {
+    view: 'runs',
+    event: 'RunStarted',
+    columns: [
+      ['run_id', 'String'],
+      ['experiment_id', 'String'],
+      ['run_name', 'String'],
+      ['started_at', 'Int64'],
+    ],
+  },
 ];
 
 /** Views over the lifecycle's events, for people. */

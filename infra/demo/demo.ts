@@ -64,7 +64,8 @@ export class LoopProgress {
       while (!this.#stopped) {
         for (const { records } of await reader.poll(POLL_MS)) {
           await codec.reader.prepare(records.map((record) => record.value));
-          for (const { value } of records) if (value !== null) this.#apply(codec.reader.decode(value).value as Watermarks);
+          for (const { value } of records)
+            if (value !== null) this.#apply(codec.reader.decode(value).value as Watermarks);
         }
       }
       await reader.close();
@@ -73,13 +74,15 @@ export class LoopProgress {
   }
 
   #apply({ marks }: Watermarks): void {
-    for (const { topic, partition, lane, event_time } of marks) this.#told.set(`${topic}/${partition}/${lane}`, event_time);
+    for (const { topic, partition, lane, event_time } of marks)
+      this.#told.set(`${topic}/${partition}/${lane}`, event_time);
   }
 
   /** Event time up to which a lane of all partitions of a topic is done; −∞ while one has not told. */
   doneTo(topic: string, lane: number): number {
     let done = Number.POSITIVE_INFINITY;
-    for (let partition = 0; partition < this.#partitions; partition += 1) done = Math.min(done, this.#told.get(`${topic}/${partition}/${lane}`) ?? Number.NEGATIVE_INFINITY);
+    for (let partition = 0; partition < this.#partitions; partition += 1)
+      done = Math.min(done, this.#told.get(`${topic}/${partition}/${lane}`) ?? Number.NEGATIVE_INFINITY);
     return done;
   }
 
@@ -89,7 +92,11 @@ export class LoopProgress {
   }
 }
 
-export async function playDemo(connections: Connections, options: DemoOptions, progress: LoopProgress): Promise<number> {
+export async function playDemo(
+  connections: Connections,
+  options: DemoOptions,
+  progress: LoopProgress,
+): Promise<number> {
   const { log, codec, topics } = connections;
   const events = new FlightYear().events({ sample: options.sample, fromMs: options.fromMs, untilMs: options.untilMs });
   const predictions = topics.predictions(DEMO_ENDPOINT);
@@ -103,11 +110,11 @@ export async function playDemo(connections: Connections, options: DemoOptions, p
     speed: options.speed,
     waitFor: async (eventTimeMs) => {
       const first = events.timeMs(0) ?? 0;
-      while (!options.signal.aborted && Math.max(progress.doneTo(predictions, 0), first) < eventTimeMs - LEAD_MS) await systemClock.sleep(10, options.signal);
+      while (!options.signal.aborted && Math.max(progress.doneTo(predictions, 0), first) < eventTimeMs - LEAD_MS)
+        await systemClock.sleep(10, options.signal);
     },
     progress: options.progress,
     signal: options.signal,
     endMs: options.untilMs,
   });
 }
-

@@ -115,7 +115,9 @@ export class FlightYear {
   }
 }
 
-type EventMaker = { make(flight: Flight): DemoEvent; readonly flight: Flight } | { make(weather: Columns): DemoEvent; readonly weather: Columns };
+type EventMaker =
+  | { make(flight: Flight): DemoEvent; readonly flight: Flight }
+  | { make(weather: Columns): DemoEvent; readonly weather: Columns };
 
 /** Events in order, each made when it is asked for: a year of them at once would take most of a gigabyte. */
 export class DemoEvents {
@@ -187,8 +189,22 @@ function keeps(flight: Flight, sample: number): boolean {
 
 function readFlights(columns: Columns): Flight[] {
   const column = (name: string): readonly string[] => columns.get(name) ?? [];
-  const [times, months, days, hours, minutes, delays] = [column('time_hour'), column('month'), column('day'), column('hour'), column('minute'), column('dep_delay')];
-  const [carriers, numbers, tails, origins, destinations, distances] = [column('carrier'), column('flight'), column('tailnum'), column('origin'), column('dest'), column('distance')];
+  const [times, months, days, hours, minutes, delays] = [
+    column('time_hour'),
+    column('month'),
+    column('day'),
+    column('hour'),
+    column('minute'),
+    column('dep_delay'),
+  ];
+  const [carriers, numbers, tails, origins, destinations, distances] = [
+    column('carrier'),
+    column('flight'),
+    column('tailnum'),
+    column('origin'),
+    column('dest'),
+    column('distance'),
+  ];
   const flights: Flight[] = [];
   const seen = new Map<string, number>();
   for (const [index, time] of times.entries()) {

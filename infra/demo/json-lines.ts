@@ -37,18 +37,22 @@ export class JsonLines {
 }
 
 function eventOf(line: string, number: number, { topic, keyField, eventTimeField }: JsonLinesOptions): DemoEvent {
-  const wrong = (problem: string, field: string, fix: string): Failure => new Failure('invalid_field', `Line ${number} ${problem}`, { field, fix });
+  const wrong = (problem: string, field: string, fix: string): Failure =>
+    new Failure('invalid_field', `Line ${number} ${problem}`, { field, fix });
   let parsed: unknown;
   try {
     parsed = JSON.parse(line);
   } catch {
     parsed = null;
   }
-  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) throw wrong('is no JSON object.', '', 'Write one object per line.');
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
+    throw wrong('is no JSON object.', '', 'Write one object per line.');
   const value = parsed as Record<string, unknown>;
   const [key, time] = [value[keyField], value[eventTimeField]];
-  if (typeof key !== 'string' && typeof key !== 'number') throw wrong(`has no ${keyField}.`, keyField, 'Give text or an integer: it is the key.');
+  if (typeof key !== 'string' && typeof key !== 'number')
+    throw wrong(`has no ${keyField}.`, keyField, 'Give text or an integer: it is the key.');
   const eventTimeMs = typeof time === 'number' ? time : typeof time === 'string' ? Date.parse(time) : Number.NaN;
-  if (!Number.isFinite(eventTimeMs)) throw wrong(`has no event time in ${eventTimeField}.`, eventTimeField, 'Give epoch milliseconds or ISO 8601 text.');
+  if (!Number.isFinite(eventTimeMs))
+    throw wrong(`has no event time in ${eventTimeField}.`, eventTimeField, 'Give epoch milliseconds or ISO 8601 text.');
   return { topic, eventTimeMs, key: String(key), value: { ...value, [eventTimeField]: eventTimeMs } };
 }

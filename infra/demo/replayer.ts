@@ -41,8 +41,12 @@ export async function replay(options: ReplayOptions): Promise<number> {
   const admin = log.admin();
   const topics = [...codecs.keys()];
   const counts = await admin.partitionsOf(topics);
-  const places = topics.flatMap((topic) => Array.from({ length: counts.get(topic) ?? 0 }, (_, partition) => ({ topic, partition })));
-  const held = new Map((await admin.offsets(places)).map(({ topic, partition, end }) => [`${topic}/${partition}`, end]));
+  const places = topics.flatMap((topic) =>
+    Array.from({ length: counts.get(topic) ?? 0 }, (_, partition) => ({ topic, partition })),
+  );
+  const held = new Map(
+    (await admin.offsets(places)).map(({ topic, partition, end }) => [`${topic}/${partition}`, end]),
+  );
   await codec.prepare(names.watermarks, ['Watermarks']);
   const writer = log.writer();
   try {
@@ -83,13 +87,14 @@ class Replay {
     const firstMs = events.timeMs(0) ?? endMs;
     if ([...this.#held.values()].every((end) => end === 0)) await this.#mark(firstMs - 1, false);
     const startedMs = clock.monotonicMs();
-    for (let at = 0; at < events.length && !signal.aborted; ) {
+    for (let at = 0; at < events.length && !signal.aborted;) {
       const batch = this.#nextBatch(at);
       at += batch.length;
       const records = this.#missing(batch);
       const lastMs = batch[batch.length - 1]?.eventTimeMs ?? endMs;
       if (records.length > 0) {
-        if (speed !== null) await clock.sleep(Math.max(0, startedMs + (lastMs - firstMs) / speed - clock.monotonicMs()), signal);
+        if (speed !== null)
+          await clock.sleep(Math.max(0, startedMs + (lastMs - firstMs) / speed - clock.monotonicMs()), signal);
         await this.#options.waitFor(lastMs);
         if (signal.aborted) break;
         await this.#writer.append(records);
@@ -122,7 +127,14 @@ class Replay {
       this.#made.set(id, made);
       if (made <= (this.#held.get(id) ?? 0)) continue;
       const bytes = this.#options.codecs.get(topic)?.encode(value) ?? null;
-      records.push({ topic, partition, timestampMs: eventTimeMs, key: keyBytes, value: bytes, headers: this.#headers.get(topic)?.(`${topic}/${key}`, nowMs) ?? [] });
+      records.push({
+        topic,
+        partition,
+        timestampMs: eventTimeMs,
+        key: keyBytes,
+        value: bytes,
+        headers: this.#headers.get(topic)?.(`${topic}/${key}`, nowMs) ?? [],
+      });
     }
     return records;
   }
@@ -138,7 +150,13 @@ class Replay {
       live,
     }));
     await this.#writer.append([
-      { topic: names.watermarks, partition: 0, timestampMs: clock.nowMs(), key: Buffer.from('replayer'), value: codec.encode('Watermarks', { writer: 'replayer', marks }) },
+      {
+        topic: names.watermarks,
+        partition: 0,
+        timestampMs: clock.nowMs(),
+        key: Buffer.from('replayer'),
+        value: codec.encode('Watermarks', { writer: 'replayer', marks }),
+      },
     ]);
   }
 }

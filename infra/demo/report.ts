@@ -47,7 +47,12 @@ export interface ReportParts {
 export async function makeReport(parts: ReportParts): Promise<Report> {
   const { sql, names, prefix, endpoint, durations, produced } = parts;
   const table = (topic: string): string => `${DATABASE}.\`${tableOf(topic, prefix)}\``;
-  const topics = [...parts.views.map((view) => names.features(view)), names.predictions(endpoint), names.results(endpoint), names.statistics];
+  const topics = [
+    ...parts.views.map((view) => names.features(view)),
+    names.predictions(endpoint),
+    names.results(endpoint),
+    names.statistics,
+  ];
   const counts: Record<string, number> = {};
   const digests: Record<string, string> = {};
   for (const topic of topics) {
@@ -55,14 +60,19 @@ export async function makeReport(parts: ReportParts): Promise<Report> {
     counts[topic] = row?.n ?? 0;
     digests[topic] = row?.digest ?? '';
   }
-  const letters = await sql.query<{ code: string; n: number }>(`SELECT code, count() AS n FROM ${table(names.deadLetters)} GROUP BY code`).catch(() => []);
+  const letters = await sql
+    .query<{ code: string; n: number }>(`SELECT code, count() AS n FROM ${table(names.deadLetters)} GROUP BY code`)
+    .catch(() => []);
   const results = table(names.results(endpoint));
   return {
     auc: await sql.query<AucRow>(
       `SELECT formatDateTime(prediction_time, '%Y-%m') AS month, version AS model_version, purpose, count() AS rows, round(arrayROCAUC(groupArray(score), groupArray(label)), 4) AS auc FROM ${results} GROUP BY month, version, purpose ORDER BY month, version, purpose`,
     ),
     loop: await loopTable(sql, results),
-    rates: { events_per_s: Math.round(produced / Math.max(durations.replay, 0.001)), predictions_per_s: Math.round((counts[names.predictions(endpoint)] ?? 0) / Math.max(durations.replay, 0.001)) },
+    rates: {
+      events_per_s: Math.round(produced / Math.max(durations.replay, 0.001)),
+      predictions_per_s: Math.round((counts[names.predictions(endpoint)] ?? 0) / Math.max(durations.replay, 0.001)),
+    },
     latency_ms: parts.latencyMs,
     memory_mb: parts.memoryMb,
     durations_s: durations,
@@ -85,11 +95,16 @@ function loopTable(sql: Sql, results: string): Promise<{ month: string; first_ch
 /** Hash of all values of a topic, whatever the order of partitions: what the log's place and clock say is left out. */
 function digestOf(sql: Sql, table: string): Promise<{ n: number; digest: string }[]> {
   return sql
-    .query<{ name: string }>(`SELECT name FROM system.columns WHERE database = {database:String} AND table = {table:String} AND name NOT LIKE '\\\\_%' ORDER BY position`, { database: DATABASE, table })
+    .query<{ name: string }>(
+      `SELECT name FROM system.columns WHERE database = {database:String} AND table = {table:String} AND name NOT LIKE '\\\\_%' ORDER BY position`,
+      { database: DATABASE, table },
+    )
     .then((columns) =>
       columns.length === 0
         ? []
-        : sql.query<{ n: number; digest: string }>(`SELECT count() AS n, hex(groupBitXor(sipHash64(toString(tuple(${columns.map(({ name }) => `\`${name}\``).join(', ')}))))) AS digest FROM ${DATABASE}.\`${table}\``),
+        : sql.query<{ n: number; digest: string }>(
+            `SELECT count() AS n, hex(groupBitXor(sipHash64(toString(tuple(${columns.map(({ name }) => `\`${name}\``).join(', ')}))))) AS digest FROM ${DATABASE}.\`${table}\``,
+          ),
     );
 }
 
@@ -98,10 +113,17 @@ export function reportText({ loop, rates, latency_ms, memory_mb, durations_s, de
   const letters = Object.entries(dead_letters).map(([code, n]) => `${n} ${code}`);
   return [
     'AUC by month     first champion alone    the loop with retraining',
-    ...loop.map(({ month, first_champion, loop: withLoop }) => `  ${month}        ${first_champion.toFixed(4)}                  ${withLoop.toFixed(4)}`),
+    ...loop.map(
+      ({ month, first_champion, loop: withLoop }) =>
+        `  ${month}        ${first_champion.toFixed(4)}                  ${withLoop.toFixed(4)}`,
+    ),
     `${rates.events_per_s} events/s and ${rates.predictions_per_s} predictions/s over the replay (${durations_s.replay.toFixed(0)} s)`,
-    ...(latency_ms.p50 === null ? [] : [`in the scorer, at full load: p50 ${latency_ms.p50} ms, p99 ${latency_ms.p99} ms`]),
-    `memory: ${total} MB in all (${Object.entries(memory_mb).map(([name, mb]) => `${name} ${mb}`).join(', ')})`,
+    ...(latency_ms.p50 === null
+      ? []
+      : [`in the scorer, at full load: p50 ${latency_ms.p50} ms, p99 ${latency_ms.p99} ms`]),
+    `memory: ${total} MB in all (${Object.entries(memory_mb)
+      .map(([name, mb]) => `${name} ${mb}`)
+      .join(', ')})`,
     ...(letters.length === 0 ? [] : [`dead letters: ${letters.join(', ')}`]),
   ].join('\n');
 }

@@ -18,7 +18,10 @@ export async function scorerLatency(log: Log, topic: string): Promise<{ p50: num
       for (const { headers } of records) {
         const timing = headers.find(({ key }) => key === 'millrace-timing');
         if (timing === undefined) continue;
-        const { arrived_ms, scored_ms } = JSON.parse(timing.value.toString()) as { arrived_ms: number; scored_ms: number };
+        const { arrived_ms, scored_ms } = JSON.parse(timing.value.toString()) as {
+          arrived_ms: number;
+          scored_ms: number;
+        };
         tookMs.push(scored_ms - arrived_ms);
       }
       if (nextOffset >= endOffset) left.delete(partition);
@@ -26,6 +29,7 @@ export async function scorerLatency(log: Log, topic: string): Promise<{ p50: num
   }
   await reader.close();
   tookMs.sort((a, b) => a - b);
-  const at = (share: number): number | null => tookMs[Math.min(tookMs.length - 1, Math.floor(share * tookMs.length))] ?? null;
+  const at = (share: number): number | null =>
+    tookMs[Math.min(tookMs.length - 1, Math.floor(share * tookMs.length))] ?? null;
   return { p50: at(0.5), p99: at(0.99) };
 }

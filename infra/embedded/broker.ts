@@ -105,7 +105,17 @@ export async function startBroker(options: BrokerOptions): Promise<RunningBroker
   if (!existsSync(join(dataDir, 'log', 'meta.properties'))) await format(java, jars, config, logging);
   const child = (options.spawn ?? ((child) => new Child(child)))({
     command: java,
-    arguments: [`-Xmx${options.heapMb}m`, `-Xms${Math.min(256, options.heapMb)}m`, '-XX:+UseSerialGC', '-Xshare:auto', `-Dlog4j2.configurationFile=file:${logging}`, '-cp', jars, 'kafka.Kafka', config],
+    arguments: [
+      `-Xmx${options.heapMb}m`,
+      `-Xms${Math.min(256, options.heapMb)}m`,
+      '-XX:+UseSerialGC',
+      '-Xshare:auto',
+      `-Dlog4j2.configurationFile=file:${logging}`,
+      '-cp',
+      jars,
+      'kafka.Kafka',
+      config,
+    ],
     logFile: options.logFile,
   });
   try {
@@ -119,8 +129,23 @@ export async function startBroker(options: BrokerOptions): Promise<RunningBroker
 
 async function format(java: string, jars: string, config: string, logging: string): Promise<void> {
   try {
-    await promisify(execFile)(java, ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', `-Dlog4j2.configurationFile=file:${logging}`, '-cp', jars, 'kafka.tools.StorageTool', 'format', '-t', CLUSTER_ID, '-c', config]);
+    await promisify(execFile)(java, [
+      '-XX:TieredStopAtLevel=1',
+      '-XX:+UseSerialGC',
+      `-Dlog4j2.configurationFile=file:${logging}`,
+      '-cp',
+      jars,
+      'kafka.tools.StorageTool',
+      'format',
+      '-t',
+      CLUSTER_ID,
+      '-c',
+      config,
+    ]);
   } catch (cause) {
-    throw new Failure('missing_tool', `Kafka's storage could not be formatted: ${String(cause)}.`, { fix: 'Check that Java 17 or newer runs (`java -version`) and that the data folder is writable.', cause });
+    throw new Failure('missing_tool', `Kafka's storage could not be formatted: ${String(cause)}.`, {
+      fix: 'Check that Java 17 or newer runs (`java -version`) and that the data folder is writable.',
+      cause,
+    });
   }
 }

@@ -75,7 +75,13 @@ export async function requireFreePort(host: string, port: number, setting: strin
   await new Promise<void>((resolve, reject) => {
     const server = createServer();
     server.once('error', (cause) =>
-      reject(new Failure('port_in_use', `Port ${port} on ${host} is taken by another program.`, { field: setting, fix: `Set ${setting} to a free port, or stop that program.`, cause })),
+      reject(
+        new Failure('port_in_use', `Port ${port} on ${host} is taken by another program.`, {
+          field: setting,
+          fix: `Set ${setting} to a free port, or stop that program.`,
+          cause,
+        }),
+      ),
     );
     server.listen(port, host, () => server.close(() => resolve()));
   });
@@ -106,11 +112,19 @@ function connects(host: string, port: number): Promise<boolean> {
 }
 
 /** @throws Failure `not_ready` when the child ends or nothing listens within `waitMs` */
-export async function waitForPort(child: Child, host: string, port: number, waitMs: number, name: string, logFile: string): Promise<void> {
+export async function waitForPort(
+  child: Child,
+  host: string,
+  port: number,
+  waitMs: number,
+  name: string,
+  logFile: string,
+): Promise<void> {
   const untilMs = systemClock.monotonicMs() + waitMs;
   while (!(await connects(host, port))) {
     if (child.ended) throw new Failure('not_ready', `${name} ended while starting.`, { fix: `See ${logFile}.` });
-    if (systemClock.monotonicMs() > untilMs) throw new Failure('not_ready', `${name} did not answer within ${waitMs / 1000} s.`, { fix: `See ${logFile}.` });
+    if (systemClock.monotonicMs() > untilMs)
+      throw new Failure('not_ready', `${name} did not answer within ${waitMs / 1000} s.`, { fix: `See ${logFile}.` });
     await systemClock.sleep(STEP_MS);
   }
 }

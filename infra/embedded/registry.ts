@@ -26,10 +26,21 @@ const START_WAIT_MS = 90_000;
 const STEP_MS = 100;
 
 /** @throws Failure `port_in_use` */
-export async function startRegistry({ home, logFile, host, port, java, brokers, spawn }: RegistryOptions): Promise<RunningRegistry> {
+export async function startRegistry({
+  home,
+  logFile,
+  host,
+  port,
+  java,
+  brokers,
+  spawn,
+}: RegistryOptions): Promise<RunningRegistry> {
   await requireFreePort(host, port, 'MILLRACE_REGISTRY_PORT');
   const jar = readdirSync(home).find((name) => name.endsWith('-runner.jar'));
-  if (jar === undefined) throw new Failure('missing_tool', `There is no schema registry in ${home}.`, { fix: 'Run `npm start` once: it fetches it.' });
+  if (jar === undefined)
+    throw new Failure('missing_tool', `There is no schema registry in ${home}.`, {
+      fix: 'Run `npm start` once: it fetches it.',
+    });
   const child = (spawn ?? ((options) => new Child(options)))({
     command: java,
     arguments: [
@@ -54,7 +65,8 @@ async function ready(child: Child, url: string, logFile: string): Promise<void> 
   for (;;) {
     const answer = await fetch(`${url}/apis/ccompat/v7/subjects`).catch(() => null);
     if (answer?.status === 200) return;
-    if (child.ended || systemClock.monotonicMs() > untilMs) throw new Failure('not_ready', 'The schema registry did not start.', { fix: `See ${logFile}.` });
+    if (child.ended || systemClock.monotonicMs() > untilMs)
+      throw new Failure('not_ready', 'The schema registry did not start.', { fix: `See ${logFile}.` });
     await systemClock.sleep(STEP_MS);
   }
 }

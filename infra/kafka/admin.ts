@@ -1,7 +1,14 @@
 // Topics, offsets and groups.
 import { createTopicsV7, deleteTopicsV6, listOffsetsV9, metadataV12 } from '@platformatic/kafka';
 import { Failure } from '../../schemas/failure.ts';
-import { type CommittedOffset, type LogAdmin, type PartitionBounds, type TopicPartition, type TopicSpec, partitionId } from '../../streams/log.ts';
+import {
+  type CommittedOffset,
+  type LogAdmin,
+  type PartitionBounds,
+  type TopicPartition,
+  type TopicSpec,
+  partitionId,
+} from '../../streams/log.ts';
 import { type Cluster } from './cluster.ts';
 import { fetchOffsets } from './membership.ts';
 import { CODE, codeOf } from './protocol-error.ts';
@@ -29,7 +36,8 @@ export class KafkaAdmin implements LogAdmin {
       await this.#cluster.refresh(missing.map(({ name }) => name));
       for (const { name } of missing) {
         const leaders = this.#cluster.knownTopic(name)?.leaders;
-        if (leaders === undefined || leaders.some((leader) => leader < 0)) throw new Failure('unreachable', `${name} has no leaders yet.`);
+        if (leaders === undefined || leaders.some((leader) => leader < 0))
+          throw new Failure('unreachable', `${name} has no leaders yet.`);
       }
     });
   }
@@ -40,7 +48,15 @@ export class KafkaAdmin implements LogAdmin {
       try {
         await createTopicsV7.api.async(
           await this.#cluster.anyConnection(),
-          [{ name, numPartitions: partitions, replicationFactor: BROKER_DEFAULT_REPLICATION, assignments: [], configs }],
+          [
+            {
+              name,
+              numPartitions: partitions,
+              replicationFactor: BROKER_DEFAULT_REPLICATION,
+              assignments: [],
+              configs,
+            },
+          ],
           TIMEOUT_MS,
           false,
         );
@@ -80,7 +96,7 @@ export class KafkaAdmin implements LogAdmin {
       ),
     );
     for (const name of present) this.#cluster.forget(name);
-    for (let left = present; left.length > 0; ) {
+    for (let left = present; left.length > 0;) {
       const still = new Set(await this.listTopics());
       left = present.filter((name) => still.has(name));
       if (left.length > 0) await this.#cluster.options.clock.sleep(STEP_MS);
@@ -95,11 +111,21 @@ export class KafkaAdmin implements LogAdmin {
     ]);
     return partitions.map(({ topic, partition }) => {
       const id = partitionId({ topic, partition });
-      return { topic, partition, start: starts.get(id) ?? 0, end: ends.get(id) ?? 0, highWatermark: marks.get(id) ?? 0 };
+      return {
+        topic,
+        partition,
+        start: starts.get(id) ?? 0,
+        end: ends.get(id) ?? 0,
+        highWatermark: marks.get(id) ?? 0,
+      };
     });
   }
 
-  async #listOffsets(partitions: readonly TopicPartition[], timestamp: bigint, isolation: number): Promise<Map<string, number>> {
+  async #listOffsets(
+    partitions: readonly TopicPartition[],
+    timestamp: bigint,
+    isolation: number,
+  ): Promise<Map<string, number>> {
     return this.#cluster.retrying(
       'Asking for offsets',
       async () => {
@@ -116,7 +142,8 @@ export class KafkaAdmin implements LogAdmin {
           }));
           const answer = await listOffsetsV9.api.async(await this.#cluster.connection(leader), -1, isolation, topics);
           for (const topic of answer.topics) {
-            for (const { partitionIndex, offset } of topic.partitions) found.set(partitionId({ topic: topic.name, partition: partitionIndex }), Number(offset));
+            for (const { partitionIndex, offset } of topic.partitions)
+              found.set(partitionId({ topic: topic.name, partition: partitionIndex }), Number(offset));
           }
         }
         return found;

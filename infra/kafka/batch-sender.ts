@@ -76,7 +76,12 @@ export class BatchSender {
         const count = counts.get(batch) ?? 0;
         // batches of one partition lie one behind the other
         const total = before === undefined ? count : baseOffset + count - before.firstOffset;
-        appended.set(partitionId(batch), { topic: batch.topic, partition: batch.partition, firstOffset: before?.firstOffset ?? baseOffset, count: total });
+        appended.set(partitionId(batch), {
+          topic: batch.topic,
+          partition: batch.partition,
+          firstOffset: before?.firstOffset ?? baseOffset,
+          count: total,
+        });
       }
     }
     return [...appended.values()];
@@ -100,7 +105,8 @@ export class BatchSender {
         for (const batch of left) {
           const answer = answers.get(partitionId(batch));
           const code = answer?.errorCode ?? CODE.networkException;
-          if (code === CODE.none || code === CODE.duplicateSequence) done.push({ batch, baseOffset: answer?.baseOffset ?? -1 });
+          if (code === CODE.none || code === CODE.duplicateSequence)
+            done.push({ batch, baseOffset: answer?.baseOffset ?? -1 });
           else if (isRetriable(code)) retry.push(batch);
           else throw failureOf(code, `Producing to ${partitionId(batch)}`);
         }
@@ -126,7 +132,8 @@ export class BatchSender {
     const answers = new Map<string, ProducedPartition>();
     const requests = [...byLeader].map(async ([leader, parts]) => {
       const connection = await this.#cluster.connection(leader, this.#lane);
-      for (const answer of await produce(connection, this.#identity.transactionalId, TIMEOUT_MS, parts)) answers.set(partitionId(answer), answer);
+      for (const answer of await produce(connection, this.#identity.transactionalId, TIMEOUT_MS, parts))
+        answers.set(partitionId(answer), answer);
     });
     const outcomes = await Promise.allSettled(requests);
     const failed = outcomes.find((outcome) => outcome.status === 'rejected');

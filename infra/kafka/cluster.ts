@@ -98,7 +98,10 @@ export class Cluster {
         last = error;
       }
     }
-    throw new Failure('unreachable', `No Kafka broker answers at ${this.options.brokers.join(', ')}.`, { fix: 'Check KAFKA_BROKERS and that Kafka runs.', cause: last });
+    throw new Failure('unreachable', `No Kafka broker answers at ${this.options.brokers.join(', ')}.`, {
+      fix: 'Check KAFKA_BROKERS and that Kafka runs.',
+      cause: last,
+    });
   }
 
   /** Asks for metadata of these topics. Unknown topics are forgotten. */
@@ -129,7 +132,10 @@ export class Cluster {
     if (known !== undefined) return known;
     await this.refresh([name]);
     const found = this.#topics.get(name);
-    if (found === undefined) throw new Failure('unknown_name', `The topic ${name} does not exist.`, { fix: 'Create it, or apply the definition that declares it.' });
+    if (found === undefined)
+      throw new Failure('unknown_name', `The topic ${name} does not exist.`, {
+        fix: 'Create it, or apply the definition that declares it.',
+      });
     return found;
   }
 
@@ -165,7 +171,12 @@ export class Cluster {
    * Repeats `call` while brokers are away or ask to try again. Only for calls that may be repeated.
    * @param stale called before a repetition, to forget what may have changed
    */
-  async retrying<T>(doing: string, call: () => Promise<T>, stale: () => void = () => undefined, signal?: AbortSignal): Promise<T> {
+  async retrying<T>(
+    doing: string,
+    call: () => Promise<T>,
+    stale: () => void = () => undefined,
+    signal?: AbortSignal,
+  ): Promise<T> {
     const { clock } = this.options;
     const untilMs = clock.monotonicMs() + (this.options.retryForMs ?? RETRY_FOR_MS);
     for (;;) {
@@ -177,7 +188,10 @@ export class Cluster {
         if (code !== null && !isRetriable(code)) throw failureOf(code, doing);
         if (this.#closed || signal?.aborted === true || clock.monotonicMs() > untilMs) {
           if (code !== null) throw failureOf(code, doing);
-          throw new Failure('unreachable', `${doing}: Kafka did not answer (${String(error)}).`, { fix: 'Check that Kafka runs and can be reached.', cause: error });
+          throw new Failure('unreachable', `${doing}: Kafka did not answer (${String(error)}).`, {
+            fix: 'Check that Kafka runs and can be reached.',
+            cause: error,
+          });
         }
         stale();
         await clock.sleep(code === CONCURRENT_TRANSACTIONS ? QUICK_STEP_MS : RETRY_STEP_MS);

@@ -28,7 +28,11 @@ export interface FetchBounds {
   readonly partitionMaxBytes: number;
 }
 
-export function fetchBatches(connection: Connection, bounds: FetchBounds, parts: readonly FetchPart[]): Promise<FetchedPart[]> {
+export function fetchBatches(
+  connection: Connection,
+  bounds: FetchBounds,
+  parts: readonly FetchPart[],
+): Promise<FetchedPart[]> {
   return new Promise((resolve, reject) => {
     connection.send(
       FETCH,
@@ -87,7 +91,11 @@ function parsePart(topicId: string, reader: Reader): FetchedPart {
   reader.readInt64();
   const lastStableOffset = Number(reader.readInt64());
   const logStartOffset = Number(reader.readInt64());
-  const aborted = reader.readNullableArray((abortedReader) => ({ producerId: abortedReader.readInt64(), firstOffset: Number(abortedReader.readInt64()) })) ?? [];
+  const aborted =
+    reader.readNullableArray((abortedReader) => ({
+      producerId: abortedReader.readInt64(),
+      firstOffset: Number(abortedReader.readInt64()),
+    })) ?? [];
   reader.readInt32();
   const bytes = reader.readNullableBytes() ?? Buffer.alloc(0);
   return { topicId, partition, errorCode, lastStableOffset, logStartOffset, aborted, bytes };

@@ -1,5 +1,13 @@
 // The Log port on Apache Kafka.
-import { type Log, type LogAdmin, type LogReader, type LogWriter, type Membership, type MembershipOptions, type TransactionSession } from '../../streams/log.ts';
+import {
+  type Log,
+  type LogAdmin,
+  type LogReader,
+  type LogWriter,
+  type Membership,
+  type MembershipOptions,
+  type TransactionSession,
+} from '../../streams/log.ts';
 import { KafkaAdmin } from './admin.ts';
 import { Cluster, type KafkaOptions } from './cluster.ts';
 import { KafkaMembership } from './membership.ts';

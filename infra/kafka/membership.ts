@@ -2,7 +2,14 @@
 import { randomUUID } from 'node:crypto';
 import { consumerGroupHeartbeatV1, offsetFetchV9 } from '@platformatic/kafka';
 import { Failure } from '../../schemas/failure.ts';
-import { type AssignmentListener, type CommittedOffset, type Membership, type MembershipOptions, type TopicPartition, partitionId } from '../../streams/log.ts';
+import {
+  type AssignmentListener,
+  type CommittedOffset,
+  type Membership,
+  type MembershipOptions,
+  type TopicPartition,
+  partitionId,
+} from '../../streams/log.ts';
 import { type Cluster, COORDINATOR } from './cluster.ts';
 import { CODE, codeOf, failureOf, isRetriable } from './protocol-error.ts';
 
@@ -158,7 +165,8 @@ export class KafkaMembership implements Membership {
   }
 
   async #named(parts: readonly { topicId: string; partitions: number[] }[]): Promise<TopicPartition[]> {
-    if (parts.some(({ topicId }) => this.#cluster.nameOfId(topicId) === undefined)) await this.#cluster.refresh(this.#topics);
+    if (parts.some(({ topicId }) => this.#cluster.nameOfId(topicId) === undefined))
+      await this.#cluster.refresh(this.#topics);
     return parts.flatMap(({ topicId, partitions }) => {
       const topic = this.#cluster.nameOfId(topicId);
       return topic === undefined ? [] : partitions.map((partition) => ({ topic, partition }));
@@ -170,7 +178,9 @@ export class KafkaMembership implements Membership {
    * our partitions are not given away before we have acknowledged it.
    * @throws Failure `fenced` when this member was thrown out
    */
-  async withGeneration(call: (memberId: string, epoch: number, instanceId: string | null) => Promise<void>): Promise<void> {
+  async withGeneration(
+    call: (memberId: string, epoch: number, instanceId: string | null) => Promise<void>,
+  ): Promise<void> {
     for (let attempt = 0; ; attempt += 1) {
       const epoch = this.#epoch;
       try {
@@ -199,7 +209,19 @@ export class KafkaMembership implements Membership {
     const leave = this.#instanceId === null ? LEAVE_EPOCH : LEAVE_STATIC_EPOCH;
     try {
       const coordinator = await this.#cluster.coordinator(COORDINATOR.group, this.group);
-      await consumerGroupHeartbeatV1.api.async(coordinator, this.group, this.#memberId, leave, this.#instanceId, null, -1, null, null, null, null);
+      await consumerGroupHeartbeatV1.api.async(
+        coordinator,
+        this.group,
+        this.#memberId,
+        leave,
+        this.#instanceId,
+        null,
+        -1,
+        null,
+        null,
+        null,
+        null,
+      );
     } catch {
       // the broker notices by itself when the session is over
     }
@@ -207,17 +229,28 @@ export class KafkaMembership implements Membership {
 }
 
 /** Offset −1 where nothing was committed yet. */
-export async function fetchOffsets(cluster: Cluster, group: string, partitions: readonly TopicPartition[] | null): Promise<CommittedOffset[]> {
+export async function fetchOffsets(
+  cluster: Cluster,
+  group: string,
+  partitions: readonly TopicPartition[] | null,
+): Promise<CommittedOffset[]> {
   const topics =
     partitions === null
       ? null
-      : [...Map.groupBy(partitions, (partition) => partition.topic)].map(([name, parts]) => ({ name, partitionIndexes: parts.map(({ partition }) => partition) }));
+      : [...Map.groupBy(partitions, (partition) => partition.topic)].map(([name, parts]) => ({
+          name,
+          partitionIndexes: parts.map(({ partition }) => partition),
+        }));
   return cluster.retrying(
     `Reading the offsets of ${group}`,
     async () => {
       const coordinator = await cluster.coordinator(COORDINATOR.group, group);
       // stable: offsets of a transaction that is still being completed are waited for
-      const answer = await offsetFetchV9.api.async(coordinator, [{ groupId: group, memberId: null, memberEpoch: -1, topics }], true);
+      const answer = await offsetFetchV9.api.async(
+        coordinator,
+        [{ groupId: group, memberId: null, memberEpoch: -1, topics }],
+        true,
+      );
       return (answer.groups[0]?.topics ?? []).flatMap(({ name, partitions: parts }) =>
         parts.map(({ partitionIndex, committedOffset, metadata }) => ({
           topic: name,

@@ -15,7 +15,12 @@ export interface ProducedPartition extends TopicPartition {
   readonly baseOffset: number;
 }
 
-export function produce(connection: Connection, transactionalId: string | null, timeoutMs: number, batches: readonly EncodedBatch[]): Promise<ProducedPartition[]> {
+export function produce(
+  connection: Connection,
+  transactionalId: string | null,
+  timeoutMs: number,
+  batches: readonly EncodedBatch[],
+): Promise<ProducedPartition[]> {
   return new Promise((resolve, reject) => {
     connection.send(
       PRODUCE,

@@ -73,9 +73,16 @@ export function isRetriable(code: number): boolean {
 export function failureOf(code: number, doing: string): Failure {
   const cause = { apiCode: code };
   const name = protocolErrorsCodesById[code] ?? `error ${code}`;
-  if (FENCED.has(code)) return new Failure('fenced', `${doing}: ${name}; another instance took over.`, { fix: 'Nothing to do: this instance starts anew.', cause });
+  if (FENCED.has(code))
+    return new Failure('fenced', `${doing}: ${name}; another instance took over.`, {
+      fix: 'Nothing to do: this instance starts anew.',
+      cause,
+    });
   if (UNAUTHORIZED.has(code)) {
-    return new Failure('unauthorized', `${doing}: ${name}.`, { fix: 'Check KAFKA_SASL_* and the ACLs of this user.', cause });
+    return new Failure('unauthorized', `${doing}: ${name}.`, {
+      fix: 'Check KAFKA_SASL_* and the ACLs of this user.',
+      cause,
+    });
   }
   return new Failure('internal', `${doing}: Kafka answered ${name}.`, { cause });
 }

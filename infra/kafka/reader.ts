@@ -47,7 +47,13 @@ export class KafkaReader implements LogReader {
 
   assign({ topic, partition }: TopicPartition, offset: number): void {
     this.#generation += 1;
-    this.#positions.set(partitionId({ topic, partition }), { topic, partition, offset, paused: false, generation: this.#generation });
+    this.#positions.set(partitionId({ topic, partition }), {
+      topic,
+      partition,
+      offset,
+      paused: false,
+      generation: this.#generation,
+    });
     this.#startLoops().catch((error: unknown) => this.#fail(error));
   }
 
@@ -74,7 +80,12 @@ export class KafkaReader implements LogReader {
 
   async #startLoops(): Promise<void> {
     for (const position of [...this.#positions.values()]) {
-      const info = await this.#cluster.retrying(`Looking up ${position.topic}`, () => this.#cluster.topic(position.topic), () => undefined, this.#stop.signal);
+      const info = await this.#cluster.retrying(
+        `Looking up ${position.topic}`,
+        () => this.#cluster.topic(position.topic),
+        () => undefined,
+        this.#stop.signal,
+      );
       const leader = info.leaders[position.partition];
       if (leader !== undefined && leader >= 0 && !this.#loops.has(leader) && !this.#stop.signal.aborted) {
         this.#loops.set(
@@ -104,14 +115,21 @@ export class KafkaReader implements LogReader {
   }
 
   #wantedFrom(nodeId: number): Position[] {
-    return [...this.#positions.values()].filter((position) => !position.paused && this.#cluster.knownTopic(position.topic)?.leaders[position.partition] === nodeId);
+    return [...this.#positions.values()].filter(
+      (position) =>
+        !position.paused && this.#cluster.knownTopic(position.topic)?.leaders[position.partition] === nodeId,
+    );
   }
 
   async #fetchOnce(nodeId: number, wanted: readonly Position[]): Promise<void> {
     const asked = wanted.map((position) => ({ position, offset: position.offset, generation: position.generation }));
     try {
       const connection = await this.#cluster.connection(nodeId, this.#lane);
-      const parts = wanted.map(({ topic, partition, offset }) => ({ topicId: this.#cluster.knownTopic(topic)?.id ?? '', partition, offset }));
+      const parts = wanted.map(({ topic, partition, offset }) => ({
+        topicId: this.#cluster.knownTopic(topic)?.id ?? '',
+        partition,
+        offset,
+      }));
       for (const part of await fetchBatches(connection, BOUNDS, parts)) {
         const topic = this.#cluster.nameOfId(part.topicId);
         const one = asked.find(({ position }) => position.topic === topic && position.partition === part.partition);
@@ -119,7 +137,8 @@ export class KafkaReader implements LogReader {
       }
     } catch (error) {
       if (this.#stop.signal.aborted) return;
-      if (error instanceof Error && error.name === 'Failure' && (error as { code?: string }).code !== 'unreachable') throw error;
+      if (error instanceof Error && error.name === 'Failure' && (error as { code?: string }).code !== 'unreachable')
+        throw error;
       await this.#clock.sleep(RETRY_STEP_MS, this.#stop.signal);
       await this.#cluster.refresh([...new Set(wanted.map(({ topic }) => topic))]).catch(() => undefined);
       await this.#startLoops();
@@ -145,7 +164,13 @@ export class KafkaReader implements LogReader {
     if (nextOffset === asked.offset) return;
     position.offset = nextOffset;
     this.#ready.push({
-      fetched: { topic: position.topic, partition: position.partition, records, nextOffset, endOffset: part.lastStableOffset },
+      fetched: {
+        topic: position.topic,
+        partition: position.partition,
+        records,
+        nextOffset,
+        endOffset: part.lastStableOffset,
+      },
       bytes: part.bytes.length,
       generation: asked.generation,
     });

@@ -1,18 +1,40 @@
 // One transactional producer: the calls of a transaction in their order, each repeated while a coordinator is away.
-import { addOffsetsToTxnV3, addPartitionsToTxnV3, endTxnV4, initProducerIdV5, txnOffsetCommitV4 } from '@platformatic/kafka';
+import {
+  addOffsetsToTxnV3,
+  addPartitionsToTxnV3,
+  endTxnV4,
+  initProducerIdV5,
+  txnOffsetCommitV4,
+} from '@platformatic/kafka';
 import { Failure } from '../../schemas/failure.ts';
-import { type Appended, type CommittedOffset, type Membership, type NewRecord, type TransactionSession } from '../../streams/log.ts';
+import {
+  type Appended,
+  type CommittedOffset,
+  type Membership,
+  type NewRecord,
+  type TransactionSession,
+} from '../../streams/log.ts';
 import { BatchSender, type Identity } from './batch-sender.ts';
 import { type Cluster, COORDINATOR } from './cluster.ts';
 import { KafkaMembership } from './membership.ts';
 
-export async function openTransactions(cluster: Cluster, transactionalId: string, timeoutMs: number): Promise<KafkaTransactions> {
+export async function openTransactions(
+  cluster: Cluster,
+  transactionalId: string,
+  timeoutMs: number,
+): Promise<KafkaTransactions> {
   const identity = await cluster.retrying(
     `Opening transactions as ${transactionalId}`,
     async () => {
       const coordinator = await cluster.coordinator(COORDINATOR.transaction, transactionalId);
       // −1/−1 asks for a fresh epoch: it fences whoever had this id before and ends what it left open
-      const { producerId, producerEpoch } = await initProducerIdV5.api.async(coordinator, transactionalId, timeoutMs, -1n, -1);
+      const { producerId, producerEpoch } = await initProducerIdV5.api.async(
+        coordinator,
+        transactionalId,
+        timeoutMs,
+        -1n,
+        -1,
+      );
       return { producerId, epoch: producerEpoch, transactionalId };
     },
     () => cluster.forgetCoordinator(COORDINATOR.transaction, transactionalId),
@@ -55,15 +77,23 @@ export class KafkaTransactions implements TransactionSession {
   async #addPartitions(firsts: readonly NewRecord[]): Promise<void> {
     const fresh = firsts.filter((first) => !this.#added.has(`${first.topic}/${first.partition}`));
     if (fresh.length === 0) return;
-    const topics = [...Map.groupBy(fresh, (first) => first.topic)].map(([name, parts]) => ({ name, partitions: parts.map((part) => part.partition ?? 0) }));
+    const topics = [...Map.groupBy(fresh, (first) => first.topic)].map(([name, parts]) => ({
+      name,
+      partitions: parts.map((part) => part.partition ?? 0),
+    }));
     const { producerId, epoch: producerEpoch } = this.#identity;
     await this.#coordinated('Adding partitions to the transaction', (coordinator) =>
-      addPartitionsToTxnV3.api.async(coordinator, [{ transactionalId: this.#id, producerId, producerEpoch, verifyOnly: false, topics }]),
+      addPartitionsToTxnV3.api.async(coordinator, [
+        { transactionalId: this.#id, producerId, producerEpoch, verifyOnly: false, topics },
+      ]),
     );
     for (const first of fresh) this.#added.add(`${first.topic}/${first.partition}`);
   }
 
-  #coordinated<T>(doing: string, call: (coordinator: Awaited<ReturnType<Cluster['coordinator']>>) => Promise<T>): Promise<T> {
+  #coordinated<T>(
+    doing: string,
+    call: (coordinator: Awaited<ReturnType<Cluster['coordinator']>>) => Promise<T>,
+  ): Promise<T> {
     return this.#cluster.retrying(
       doing,
       async () => call(await this.#cluster.coordinator(COORDINATOR.transaction, this.#id)),
@@ -72,11 +102,14 @@ export class KafkaTransactions implements TransactionSession {
   }
 
   async commitOffsets(membership: Membership, offsets: readonly CommittedOffset[]): Promise<void> {
-    if (!(membership instanceof KafkaMembership)) throw new Failure('internal', 'The membership belongs to another log.');
+    if (!(membership instanceof KafkaMembership))
+      throw new Failure('internal', 'The membership belongs to another log.');
     const { producerId, epoch } = this.#identity;
     const { group } = membership;
     if (!this.#groups.has(group)) {
-      await this.#coordinated('Adding offsets to the transaction', (coordinator) => addOffsetsToTxnV3.api.async(coordinator, this.#id, producerId, epoch, group));
+      await this.#coordinated('Adding offsets to the transaction', (coordinator) =>
+        addOffsetsToTxnV3.api.async(coordinator, this.#id, producerId, epoch, group),
+      );
       this.#groups.add(group);
     }
     const topics = [...Map.groupBy(offsets, (offset) => offset.topic)].map(([name, parts]) => ({
@@ -93,7 +126,17 @@ export class KafkaTransactions implements TransactionSession {
         'Committing offsets in the transaction',
         async () => {
           const coordinator = await this.#cluster.coordinator(COORDINATOR.group, group);
-          await txnOffsetCommitV4.api.async(coordinator, this.#id, group, producerId, epoch, memberEpoch, memberId, instanceId, topics);
+          await txnOffsetCommitV4.api.async(
+            coordinator,
+            this.#id,
+            group,
+            producerId,
+            epoch,
+            memberEpoch,
+            memberId,
+            instanceId,
+            topics,
+          );
         },
         () => this.#cluster.forgetCoordinator(COORDINATOR.group, group),
       ),
@@ -111,7 +154,9 @@ export class KafkaTransactions implements TransactionSession {
   async #end(committed: boolean): Promise<void> {
     const { producerId, epoch } = this.#identity;
     if (this.#added.size > 0 || this.#groups.size > 0) {
-      await this.#coordinated('Ending the transaction', (coordinator) => endTxnV4.api.async(coordinator, this.#id, producerId, epoch, committed));
+      await this.#coordinated('Ending the transaction', (coordinator) =>
+        endTxnV4.api.async(coordinator, this.#id, producerId, epoch, committed),
+      );
     }
     this.#open = false;
   }

@@ -23,7 +23,13 @@ export class KafkaWriter implements LogWriter {
 
   #open(): Promise<BatchSender> {
     return this.#cluster.retrying('Asking for a producer id', async () => {
-      const { producerId, producerEpoch } = await initProducerIdV5.api.async(await this.#cluster.anyConnection(), null, 60_000, -1n, -1);
+      const { producerId, producerEpoch } = await initProducerIdV5.api.async(
+        await this.#cluster.anyConnection(),
+        null,
+        60_000,
+        -1n,
+        -1,
+      );
       return new BatchSender(this.#cluster, { producerId, epoch: producerEpoch, transactionalId: null }, this.#lane);
     });
   }

@@ -2,7 +2,10 @@
 
 export interface WorkerRequest {
   readonly id: number;
-  readonly call: { readonly kind: 'load'; readonly model: string; readonly path: string } | { readonly kind: 'run'; readonly model: string; readonly rows: number; readonly data: Float32Array } | { readonly kind: 'unload'; readonly model: string };
+  readonly call:
+    | { readonly kind: 'load'; readonly model: string; readonly path: string }
+    | { readonly kind: 'run'; readonly model: string; readonly rows: number; readonly data: Float32Array }
+    | { readonly kind: 'unload'; readonly model: string };
 }
 
 export interface LoadedModel {

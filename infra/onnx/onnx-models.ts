@@ -43,11 +43,17 @@ export class OnnxModels implements Models {
   async load(model: string, path: string, width: number): Promise<LoadedModel> {
     const { error, loaded } = await this.#call({ kind: 'load', model, path });
     if (loaded === undefined) {
-      throw new Failure('invalid_model', `${path} is no ONNX model that can be run: ${error}.`, { fix: 'Convert the model to ONNX with one float32 input [rows, inputs], and register it again.' });
+      throw new Failure('invalid_model', `${path} is no ONNX model that can be run: ${error}.`, {
+        fix: 'Convert the model to ONNX with one float32 input [rows, inputs], and register it again.',
+      });
     }
     if (loaded.inputWidth !== -1 && loaded.inputWidth !== width) {
       await this.unload(model);
-      throw new Failure('invalid_model', `The model ${model} takes ${loaded.inputWidth} inputs, its version declares ${width}.`, { field: 'inputs', fix: 'Register it with the inputs that it was trained on, in their order.' });
+      throw new Failure(
+        'invalid_model',
+        `The model ${model} takes ${loaded.inputWidth} inputs, its version declares ${width}.`,
+        { field: 'inputs', fix: 'Register it with the inputs that it was trained on, in their order.' },
+      );
     }
     // the first call is slow: nobody should wait for it
     await this.run(model, new Float32Array(width), 1);
@@ -55,7 +61,9 @@ export class OnnxModels implements Models {
   }
 
   async run(model: string, rows: Float32Array, count: number): Promise<Float64Array> {
-    const { error, scores } = await this.#call({ kind: 'run', model, rows: count, data: rows }, [rows.buffer as ArrayBuffer]);
+    const { error, scores } = await this.#call({ kind: 'run', model, rows: count, data: rows }, [
+      rows.buffer as ArrayBuffer,
+    ]);
     if (scores === undefined) throw new Failure('invalid_model', `The model ${model} failed: ${error}.`);
     return scores;
   }

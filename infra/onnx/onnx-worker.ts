@@ -24,8 +24,11 @@ async function load(name: string, path: string): Promise<LoadedModel> {
   });
   const inputName = session.inputNames[0] ?? '';
   // labels are int64 and of no use here; the probabilities are the floats
-  const output = session.outputMetadata.find((metadata) => metadata.isTensor && metadata.type === 'float32') ?? session.outputMetadata[0];
-  if (session.inputNames.length !== 1 || output === undefined) throw new Error(`the model has ${session.inputNames.length} inputs; one float tensor [rows, inputs] is expected`);
+  const output =
+    session.outputMetadata.find((metadata) => metadata.isTensor && metadata.type === 'float32') ??
+    session.outputMetadata[0];
+  if (session.inputNames.length !== 1 || output === undefined)
+    throw new Error(`the model has ${session.inputNames.length} inputs; one float tensor [rows, inputs] is expected`);
   const shape = session.inputMetadata[0]?.isTensor === true ? session.inputMetadata[0].shape : [];
   const width = shape[1];
   const model: LoadedModel = { inputName, inputWidth: typeof width === 'number' ? width : -1, outputName: output.name };

@@ -16,7 +16,10 @@ declare module 'rocksdb-native' {
     ready(): Promise<void>;
     read(): Batch;
     write(): Batch;
-    iterator(range: Range, options?: { reverse?: boolean; limit?: number }): AsyncIterable<{ key: Buffer; value: Buffer }>;
+    iterator(
+      range: Range,
+      options?: { reverse?: boolean; limit?: number },
+    ): AsyncIterable<{ key: Buffer; value: Buffer }>;
     close(options?: { force?: boolean }): Promise<void>;
   }
 }

@@ -43,12 +43,20 @@ class RocksStore implements StateStore {
     }
   }
 
-  async *scan(range: { from?: Buffer; to?: Buffer; reverse?: boolean; limit?: number }): AsyncIterable<{ key: Buffer; value: Buffer }> {
+  async *scan(range: {
+    from?: Buffer;
+    to?: Buffer;
+    reverse?: boolean;
+    limit?: number;
+  }): AsyncIterable<{ key: Buffer; value: Buffer }> {
     const bounds = {
       ...(range.from === undefined ? {} : { gte: range.from }),
       ...(range.to === undefined ? {} : { lt: range.to }),
     };
-    yield* this.#db.iterator(bounds, { reverse: range.reverse ?? false, ...(range.limit === undefined ? {} : { limit: range.limit }) });
+    yield* this.#db.iterator(bounds, {
+      reverse: range.reverse ?? false,
+      ...(range.limit === undefined ? {} : { limit: range.limit }),
+    });
   }
 
   async close(): Promise<void> {

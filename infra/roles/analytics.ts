@@ -14,7 +14,15 @@ export async function run(context: RoleContext): Promise<RunningRole> {
   const { kafka, clock, codec, registry, settings, topics, metrics } = context;
   const sql = new ClickHouseSql(clickhouseUrlOf(settings), clock);
   const reader = kafka.reader();
-  const sink = new Sink({ sql, reader, avro: codec.reader, registry, clock, prefix: settings.topicPrefix, watermarksTopic: topics.watermarks });
+  const sink = new Sink({
+    sql,
+    reader,
+    avro: codec.reader,
+    registry,
+    clock,
+    prefix: settings.topicPrefix,
+    watermarksTopic: topics.watermarks,
+  });
   await sink.open();
   const admin = kafka.admin();
   const add = async (names: readonly string[], kind: TopicKind): Promise<void> => {
@@ -36,15 +44,37 @@ export async function run(context: RoleContext): Promise<RunningRole> {
     changed = false;
     const wanted = declaredTopics(topics, declared(definitions.all), settings.partitions).map(({ name }) => name);
     const internal = [topics.repartition(''), topics.changelog('', '').slice(0, -1)];
-    await add(wanted.filter((name) => !internal.some((prefix) => name.startsWith(prefix))), 'rows');
+    await add(
+      wanted.filter((name) => !internal.some((prefix) => name.startsWith(prefix))),
+      'rows',
+    );
   };
   await takeNew();
   await add([topics.lifecycle, topics.metrics, topics.commands], 'events');
   await add([topics.statistics, topics.deadLetters], 'rows');
   await add([topics.watermarks], 'watermarks');
-  for (const view of createViews(tableOf(topics.lifecycle, settings.topicPrefix), tableOf(topics.metrics, settings.topicPrefix))) await sql.exec(view);
-  new Gauge({ name: 'millrace_warehouse_lag_records', help: 'Records not yet in ClickHouse', registers: [metrics], collect() { this.set(sink.status().lag); } });
-  new Gauge({ name: 'millrace_warehouse_rows', help: 'Rows inserted since the start', labelNames: ['table'], registers: [metrics], collect() { for (const [table, rows] of sink.status().rows) this.set({ table }, rows); } });
+  for (const view of createViews(
+    tableOf(topics.lifecycle, settings.topicPrefix),
+    tableOf(topics.metrics, settings.topicPrefix),
+  ))
+    await sql.exec(view);
+  new Gauge({
+    name: 'millrace_warehouse_lag_records',
+    help: 'Records not yet in ClickHouse',
+    registers: [metrics],
+    collect() {
+      this.set(sink.status().lag);
+    },
+  });
+  new Gauge({
+    name: 'millrace_warehouse_rows',
+    help: 'Rows inserted since the start',
+    labelNames: ['table'],
+    registers: [metrics],
+    collect() {
+      for (const [table, rows] of sink.status().rows) this.set({ table }, rows);
+    },
+  });
   let stopped = false;
   const loop = (async () => {
     while (!stopped) {

@@ -80,5 +80,12 @@ export function deadLetterRecord(
     processor,
   });
   const id = `${record.topic}/${record.partition}/${record.offset}`;
-  return { topic: names.deadLetters, partition: 0, timestampMs: nowMs, key: Buffer.from(record.topic), value, headers: headers(id, nowMs) };
+  return {
+    topic: names.deadLetters,
+    partition: 0,
+    timestampMs: nowMs,
+    key: Buffer.from(record.topic),
+    value,
+    headers: headers(id, nowMs),
+  };
 }

@@ -33,12 +33,42 @@ export function measureApplications(context: RoleContext, applications: Readonly
       },
     });
   };
-  gauge('millrace_application_lag_records', 'Records between the position and the end of the inputs', (application) => application.status().lag);
-  gauge('millrace_application_processed_records', 'Records processed since the start', (application) => application.status().processed);
-  gauge('millrace_application_written_records', 'Records written since the start', (application) => application.status().written);
-  gauge('millrace_application_commits', 'Transactions committed since the start', (application) => application.status().commits);
-  gauge('millrace_application_commit_seconds', 'Time spent in commits since the start', (application) => application.status().commitMs / 1000);
-  gauge('millrace_application_restored_records', 'Changelog records read to restore state', (application) => application.status().restoredRecords);
-  gauge('millrace_application_state_keys', 'Keys in the state stores', (application) => application.status().tasks.reduce((sum, task) => sum + task.keys, 0));
-  gauge('millrace_application_event_time_seconds', 'Event time of the slowest task', (application) => Math.min(...application.status().tasks.map((task) => task.timeMs), 8.64e15) / 1000);
+  gauge(
+    'millrace_application_lag_records',
+    'Records between the position and the end of the inputs',
+    (application) => application.status().lag,
+  );
+  gauge(
+    'millrace_application_processed_records',
+    'Records processed since the start',
+    (application) => application.status().processed,
+  );
+  gauge(
+    'millrace_application_written_records',
+    'Records written since the start',
+    (application) => application.status().written,
+  );
+  gauge(
+    'millrace_application_commits',
+    'Transactions committed since the start',
+    (application) => application.status().commits,
+  );
+  gauge(
+    'millrace_application_commit_seconds',
+    'Time spent in commits since the start',
+    (application) => application.status().commitMs / 1000,
+  );
+  gauge(
+    'millrace_application_restored_records',
+    'Changelog records read to restore state',
+    (application) => application.status().restoredRecords,
+  );
+  gauge('millrace_application_state_keys', 'Keys in the state stores', (application) =>
+    application.status().tasks.reduce((sum, task) => sum + task.keys, 0),
+  );
+  gauge(
+    'millrace_application_event_time_seconds',
+    'Event time of the slowest task',
+    (application) => Math.min(...application.status().tasks.map((task) => task.timeMs), 8.64e15) / 1000,
+  );
 }

@@ -18,7 +18,14 @@ export async function run(context: RoleContext): Promise<RunningRole> {
   const registry = new RegistryView();
   const scoring = new HttpScoring(context);
   const webConsole = new Console(context);
-  const commands = new CommandClient({ log: kafka, codec, names: topics, clock, workspace: settings.workspace, issuedBy: 'gateway' });
+  const commands = new CommandClient({
+    log: kafka,
+    codec,
+    names: topics,
+    clock,
+    workspace: settings.workspace,
+    issuedBy: 'gateway',
+  });
   await commands.start();
   const follower = new EventFollower(kafka, codec, (event, record) => {
     registry.apply(event);
@@ -56,7 +63,9 @@ export async function run(context: RoleContext): Promise<RunningRole> {
         nowMs: () => clock.nowMs(),
       }),
       async (instance) => {
-        instance.get('/metrics', async (_request, reply) => reply.type(metrics.contentType).send(await metrics.metrics()));
+        instance.get('/metrics', async (_request, reply) =>
+          reply.type(metrics.contentType).send(await metrics.metrics()),
+        );
       },
     ],
   });
@@ -64,7 +73,11 @@ export async function run(context: RoleContext): Promise<RunningRole> {
     await app.listen({ host: settings.host, port: settings.httpPort });
   } catch (cause) {
     if ((cause as { code?: unknown }).code !== 'EADDRINUSE') throw cause;
-    throw new Failure('port_in_use', `Port ${settings.httpPort} is taken by another program.`, { field: 'MILLRACE_HTTP_PORT', fix: 'Set MILLRACE_HTTP_PORT to a free port, or stop that program.', cause });
+    throw new Failure('port_in_use', `Port ${settings.httpPort} is taken by another program.`, {
+      field: 'MILLRACE_HTTP_PORT',
+      fix: 'Set MILLRACE_HTTP_PORT to a free port, or stop that program.',
+      cause,
+    });
   }
   return {
     async stop() {
@@ -103,8 +116,15 @@ class RunWriter {
       entries.map((entry) => {
         const headers = this.#headers.get(entry.name) ?? headerMaker(`millrace.${entry.name}`, 'millrace/gateway');
         this.#headers.set(entry.name, headers);
-        const value = entry.name === 'RunMetric' ? codec.encode('RunMetric', entry.value) : codec.encode(entry.name, entry.value);
-        return { topic: topics.metrics, timestampMs: nowMs, key: Buffer.from(entry.value.run_id), value, headers: headers(randomUUID(), nowMs) };
+        const value =
+          entry.name === 'RunMetric' ? codec.encode('RunMetric', entry.value) : codec.encode(entry.name, entry.value);
+        return {
+          topic: topics.metrics,
+          timestampMs: nowMs,
+          key: Buffer.from(entry.value.run_id),
+          value,
+          headers: headers(randomUUID(), nowMs),
+        };
       }),
     );
     await Promise.all(appended.map((part) => this.#follower.reached(part, part.firstOffset + part.count - 1)));
@@ -114,4 +134,3 @@ class RunWriter {
     return this.#writer.close();
   }
 }
-

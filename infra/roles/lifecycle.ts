@@ -7,7 +7,13 @@ import { decide } from '../../processors/lifecycle/decide.ts';
 import { evolve } from '../../processors/lifecycle/evolve.ts';
 import { type LifecycleState, emptyState } from '../../processors/lifecycle/state.ts';
 import { headerMaker } from '../../streams/event-headers.ts';
-import { type LogReader, type LogRecord, type Membership, type NewRecord, type TransactionSession } from '../../streams/log.ts';
+import {
+  type LogReader,
+  type LogRecord,
+  type Membership,
+  type NewRecord,
+  type TransactionSession,
+} from '../../streams/log.ts';
 import { EventFollower } from '../event-follower.ts';
 import { type RoleContext, type RunningRole } from './context.ts';
 
@@ -37,7 +43,11 @@ class LifecycleOwner implements RunningRole {
   constructor(context: RoleContext) {
     this.#context = context;
     this.#reader = context.kafka.reader();
-    this.#membership = context.kafka.membership({ group: `${context.settings.topicPrefix}${GROUP}`, topics: [context.topics.commands], instanceId: null });
+    this.#membership = context.kafka.membership({
+      group: `${context.settings.topicPrefix}${GROUP}`,
+      topics: [context.topics.commands],
+      instanceId: null,
+    });
   }
 
   async start(): Promise<void> {
@@ -83,7 +93,9 @@ class LifecycleOwner implements RunningRole {
   async #run(): Promise<void> {
     while (!this.#stopped) {
       for (const fetched of await this.#reader.poll(POLL_MS)) {
-        await this.#exclusively(() => (this.#owns ? this.#handle(fetched.records, fetched.nextOffset) : Promise.resolve()));
+        await this.#exclusively(() =>
+          this.#owns ? this.#handle(fetched.records, fetched.nextOffset) : Promise.resolve(),
+        );
       }
     }
   }
@@ -99,7 +111,9 @@ class LifecycleOwner implements RunningRole {
     if (outputs.length === 0 || this.#session === null) return;
     this.#session.begin();
     await this.#session.append(outputs);
-    await this.#session.commitOffsets(this.#membership, [{ topic: topics.commands, partition: 0, offset: nextOffset, metadata: '' }]);
+    await this.#session.commitOffsets(this.#membership, [
+      { topic: topics.commands, partition: 0, offset: nextOffset, metadata: '' },
+    ]);
     await this.#session.commit();
   }
 
@@ -111,8 +125,16 @@ class LifecycleOwner implements RunningRole {
     const nowMs = this.#context.clock.nowMs();
     const { topics, codec } = this.#context;
     const place = `${record.topic}/${record.partition}/${record.offset}`;
-    const records = events.map((event, index) => this.#eventRecord(event, `${command.command_id}/${index}`, place, command, nowMs));
-    const replied = { topic: topics.commands, partition: 0, timestampMs: nowMs, key: Buffer.from(command.workspace), value: codec.encode('CommandReply', reply) };
+    const records = events.map((event, index) =>
+      this.#eventRecord(event, `${command.command_id}/${index}`, place, command, nowMs),
+    );
+    const replied = {
+      topic: topics.commands,
+      partition: 0,
+      timestampMs: nowMs,
+      key: Buffer.from(command.workspace),
+      value: codec.encode('CommandReply', reply),
+    };
     return [...records, { ...replied, headers: this.#header('CommandReply')(`${command.command_id}/reply`, nowMs) }];
   }
 
@@ -124,11 +146,27 @@ class LifecycleOwner implements RunningRole {
         evolve(this.#state, event);
         events.push(event);
       }
-      return { command_id, type, accepted: true, code: '', field: '', message: '', result: JSON.stringify(decision.result) };
+      return {
+        command_id,
+        type,
+        accepted: true,
+        code: '',
+        field: '',
+        message: '',
+        result: JSON.stringify(decision.result),
+      };
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
       this.#context.logger.info({ command: type, code: error.code, field: error.field }, error.advice);
-      return { command_id, type, accepted: false, code: error.code, field: error.field, message: error.advice, result: 'null' };
+      return {
+        command_id,
+        type,
+        accepted: false,
+        code: error.code,
+        field: error.field,
+        message: error.advice,
+        result: 'null',
+      };
     }
   }
 
@@ -145,7 +183,14 @@ class LifecycleOwner implements RunningRole {
       { key: 'correlation', value: Buffer.from(command.command_id) },
     ];
     const key = Buffer.from(command.workspace);
-    return { topic: topics.lifecycle, partition: 0, timestampMs: nowMs, key, value: codec.encode(event.name, event.value), headers: this.#header(event.name)(id, nowMs, more) };
+    return {
+      topic: topics.lifecycle,
+      partition: 0,
+      timestampMs: nowMs,
+      key,
+      value: codec.encode(event.name, event.value),
+      headers: this.#header(event.name)(id, nowMs, more),
+    };
   }
 
   async stop(): Promise<void> {
@@ -157,4 +202,3 @@ class LifecycleOwner implements RunningRole {
     await this.#reader.close();
   }
 }
-

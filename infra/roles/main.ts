@@ -11,7 +11,16 @@ import { makeLogger } from '../logging.ts';
 import { readSettings } from '../settings.ts';
 import { type RoleContext, type RunningRole } from './context.ts';
 
-export const ROLES = ['features', 'scoring', 'shadow', 'lifecycle', 'training', 'monitoring', 'analytics', 'gateway'] as const;
+export const ROLES = [
+  'features',
+  'scoring',
+  'shadow',
+  'lifecycle',
+  'training',
+  'monitoring',
+  'analytics',
+  'gateway',
+] as const;
 export type Role = (typeof ROLES)[number];
 
 const PROGRAMS: Readonly<Record<Role, () => Promise<{ run(context: RoleContext): Promise<RunningRole> }>>> = {
@@ -74,7 +83,19 @@ export async function runRole(role: Role, instance: string, statusFile: string |
   });
   server.listen(0, '127.0.0.1');
   const program = await PROGRAMS[role]();
-  const context: RoleContext = { settings, role, instance, clock: systemClock, logger, kafka: log, registry, codec, topics, metrics, failed };
+  const context: RoleContext = {
+    settings,
+    role,
+    instance,
+    clock: systemClock,
+    logger,
+    kafka: log,
+    registry,
+    codec,
+    topics,
+    metrics,
+    failed,
+  };
   try {
     running = await program.run(context);
   } catch (error) {
@@ -82,7 +103,12 @@ export async function runRole(role: Role, instance: string, statusFile: string |
   }
   ready = true;
   const address = server.address();
-  const status = { role, instance, pid: process.pid, port: typeof address === 'object' && address !== null ? address.port : 0 };
+  const status = {
+    role,
+    instance,
+    pid: process.pid,
+    port: typeof address === 'object' && address !== null ? address.port : 0,
+  };
   if (statusFile !== null) {
     writeFileSync(`${statusFile}.part`, JSON.stringify(status));
     renameSync(`${statusFile}.part`, statusFile);
@@ -91,8 +117,14 @@ export async function runRole(role: Role, instance: string, statusFile: string |
 }
 
 if (import.meta.filename === process.argv[1]) {
-  const { values } = parseArgs({ options: { role: { type: 'string' }, instance: { type: 'string' }, 'status-file': { type: 'string' } } });
+  const { values } = parseArgs({
+    options: { role: { type: 'string' }, instance: { type: 'string' }, 'status-file': { type: 'string' } },
+  });
   const role = ROLES.find((known) => known === values.role);
-  if (role === undefined) throw new Failure('unknown_name', `There is no role ${values.role ?? '(none given)'}.`, { field: '--role', fix: `Use one of ${ROLES.join(', ')}.` });
+  if (role === undefined)
+    throw new Failure('unknown_name', `There is no role ${values.role ?? '(none given)'}.`, {
+      field: '--role',
+      fix: `Use one of ${ROLES.join(', ')}.`,
+    });
   await runRole(role, values.instance ?? '0', values['status-file'] ?? null);
 }

@@ -36,15 +36,27 @@ class MonitoringRole implements RunningRole {
   constructor(context: RoleContext) {
     this.#context = context;
     const { kafka, codec, topics, clock, settings } = context;
-    this.#commands = new CommandClient({ log: kafka, codec, names: topics, clock, workspace: settings.workspace, issuedBy: 'monitoring' });
+    this.#commands = new CommandClient({
+      log: kafka,
+      codec,
+      names: topics,
+      clock,
+      workspace: settings.workspace,
+      issuedBy: 'monitoring',
+    });
     this.#follower = new EventFollower(kafka, codec, (event) => {
       this.#definitions.apply(event);
       if (event.name === 'Statistic') this.#note(event.value);
-      else if (event.name === 'ModelVersionCreated') this.#inputs.set(versionId(event.value.model, event.value.version), event.value.inputs === '' ? [] : (JSON.parse(event.value.inputs) as VersionInput[]));
+      else if (event.name === 'ModelVersionCreated')
+        this.#inputs.set(
+          versionId(event.value.model, event.value.version),
+          event.value.inputs === '' ? [] : (JSON.parse(event.value.inputs) as VersionInput[]),
+        );
       else if (event.name === 'RolloutStarted') {
         const { endpoint, rollout_id: id, champion, challenger, effective_from } = event.value;
         this.#rollouts.set(endpoint, { id, champion, challenger, effectiveFromMs: effective_from });
-      } else if (event.name === 'RolloutAdvanced' && !['shadow', 'canary'].includes(event.value.stage)) this.#rollouts.delete(event.value.endpoint);
+      } else if (event.name === 'RolloutAdvanced' && !['shadow', 'canary'].includes(event.value.stage))
+        this.#rollouts.delete(event.value.endpoint);
       else if (event.name === 'DefinitionApplied' && this.#started) this.#startSoon();
     });
   }
@@ -73,8 +85,10 @@ class MonitoringRole implements RunningRole {
   }
 
   async #startMissing(): Promise<void> {
-    for (const endpoint of this.#definitions.endpoints) if (!this.#applications.has(endpoint.name)) await this.#startJoin(endpoint.name);
-    for (const monitor of this.#definitions.monitors) if (!this.#evaluators.has(monitor.name)) this.#startEvaluator(monitor.name);
+    for (const endpoint of this.#definitions.endpoints)
+      if (!this.#applications.has(endpoint.name)) await this.#startJoin(endpoint.name);
+    for (const monitor of this.#definitions.monitors)
+      if (!this.#evaluators.has(monitor.name)) this.#startEvaluator(monitor.name);
   }
 
   async #startJoin(name: string): Promise<void> {
@@ -82,7 +96,10 @@ class MonitoringRole implements RunningRole {
     const endpoint = this.#definitions.endpoints.find((one) => one.name === name);
     if (endpoint === undefined) return;
     await codec.prepare(topics.results(name), ['Result']);
-    const application = await makeApplication(engineParts(this.#context), joinApplication({ endpoint, names: topics, codec, nowMs: () => clock.nowMs() }));
+    const application = await makeApplication(
+      engineParts(this.#context),
+      joinApplication({ endpoint, names: topics, codec, nowMs: () => clock.nowMs() }),
+    );
     this.#applications.set(name, application);
     await application.start();
     application.finished.catch((error: unknown) => this.#context.failed(error));

@@ -44,8 +44,11 @@ export class VersionModels implements Models {
     const known = this.#loading.get(id);
     if (known !== undefined) return known;
     const version = this.#find(id);
-    if (version === undefined) return Promise.reject(new Failure('unknown_name', `The version ${id} is not registered.`));
-    const made = this.#onnx.load(id, artifactPath(this.#dataDir, version.weightsUri), version.inputs.length).then(() => undefined);
+    if (version === undefined)
+      return Promise.reject(new Failure('unknown_name', `The version ${id} is not registered.`));
+    const made = this.#onnx
+      .load(id, artifactPath(this.#dataDir, version.weightsUri), version.inputs.length)
+      .then(() => undefined);
     this.#loading.set(id, made);
     made.catch(() => this.#loading.delete(id));
     return made;
@@ -85,13 +88,18 @@ class ScoringRole implements RunningRole {
       this.#definitions.apply(event);
       events.push(event);
       for (const routing of this.#routings.values()) routing.apply(event);
-      if (event.name === 'DefinitionApplied' && event.value.kind === 'endpoint' && !this.#routings.has(event.value.name)) {
+      if (
+        event.name === 'DefinitionApplied' &&
+        event.value.kind === 'endpoint' &&
+        !this.#routings.has(event.value.name)
+      ) {
         const routing = new Routing(event.value.name);
         for (const earlier of events) routing.apply(earlier);
         this.#routings.set(event.value.name, routing);
       }
       if (event.name === 'RoutingChanged') this.#loadAhead(event.value.endpoint);
-      if (event.name === 'DefinitionApplied') this.#turn = this.#turn.then(() => this.#startMissing()).catch((error: unknown) => context.failed(error));
+      if (event.name === 'DefinitionApplied')
+        this.#turn = this.#turn.then(() => this.#startMissing()).catch((error: unknown) => context.failed(error));
     });
   }
 
@@ -115,7 +123,9 @@ class ScoringRole implements RunningRole {
     if (routing === undefined) return;
     for (const arm of routing.newest()) {
       // a version that does not load is an error when it is asked to score
-      this.#models.load(versionId(arm.model, arm.version)).catch((error: unknown) => this.#context.logger.error({ err: error }, 'a version does not load'));
+      this.#models
+        .load(versionId(arm.model, arm.version))
+        .catch((error: unknown) => this.#context.logger.error({ err: error }, 'a version does not load'));
     }
   }
 
@@ -143,7 +153,13 @@ class ScoringRole implements RunningRole {
       live: settings.time === 'live',
       routing,
       models: this.#models,
-      openStore: (startMs) => openOnlineStore(join(parts.stateDir, 'online'), endpoint.name, codec, settings.time === 'live' ? Number.POSITIVE_INFINITY : startMs),
+      openStore: (startMs) =>
+        openOnlineStore(
+          join(parts.stateDir, 'online'),
+          endpoint.name,
+          codec,
+          settings.time === 'live' ? Number.POSITIVE_INFINITY : startMs,
+        ),
       nowMs: () => clock.nowMs(),
       observed: (latencyMs) => this.#latency.observe(latencyMs / 1000),
     });
@@ -163,7 +179,12 @@ class ScoringRole implements RunningRole {
 }
 
 /** The online store of an endpoint; one that stands later than `startMs` is emptied, since it would know the future. */
-export async function openOnlineStore(folder: string, name: string, codec: RoleContext['codec'], startMs: number): Promise<OnlineStore> {
+export async function openOnlineStore(
+  folder: string,
+  name: string,
+  codec: RoleContext['codec'],
+  startMs: number,
+): Promise<OnlineStore> {
   const stores = rocksStores(folder);
   const rowCodec = { decode: (value: Buffer) => codec.reader.decode(value).value as Readonly<Record<string, unknown>> };
   const store = new OnlineStore(await stores.open(name), rowCodec);

@@ -57,13 +57,21 @@ class TrainingRole implements RunningRole {
     this.#context = context;
     const { kafka, codec, topics, clock, settings } = context;
     this.#sql = new ClickHouseSql(clickhouseUrlOf(settings), clock);
-    this.#commands = new CommandClient({ log: kafka, codec, names: topics, clock, workspace: settings.workspace, issuedBy: 'training' });
+    this.#commands = new CommandClient({
+      log: kafka,
+      codec,
+      names: topics,
+      clock,
+      workspace: settings.workspace,
+      issuedBy: 'training',
+    });
     this.#follower = new EventFollower(kafka, codec, (event) => {
       this.#definitions.apply(event);
       if (event.name === 'TrainingRequested') {
         this.#open.set(event.value.training_id, event.value);
         if (this.#started) this.#runSoon(event.value);
-      } else if (event.name === 'TrainingCompleted' || event.name === 'TrainingFailed') this.#open.delete(event.value.training_id);
+      } else if (event.name === 'TrainingCompleted' || event.name === 'TrainingFailed')
+        this.#open.delete(event.value.training_id);
     });
   }
 
@@ -88,7 +96,17 @@ class TrainingRole implements RunningRole {
       if (set === null) return;
       await send('StartTraining', { training_id, executor: 'local process' });
       const { train_from, train_to, cutoff } = training;
-      await send('RecordTrainingSet', { training_id, training_set_id: set.id, rows: set.rows, positives: set.positives, train_from, train_to, cutoff, location: set.file, manifest: this.#manifest(training, set) });
+      await send('RecordTrainingSet', {
+        training_id,
+        training_set_id: set.id,
+        rows: set.rows,
+        positives: set.positives,
+        train_from,
+        train_to,
+        cutoff,
+        location: set.file,
+        manifest: this.#manifest(training, set),
+      });
       const trained = await this.#runTrainer(training, set);
       const created = (await send('CreateModelVersion', {
         model: training.model,
@@ -112,11 +130,26 @@ class TrainingRole implements RunningRole {
   async #buildSet(training: TrainingRequested): Promise<TrainingSet | null> {
     const { topics, settings, clock } = this.#context;
     const endpoint = this.#definitions.endpoints.find(({ name }) => name === training.endpoint);
-    if (endpoint === undefined) throw new Failure('unknown_name', `There is no endpoint ${training.endpoint}.`, { fix: 'Apply its definition.' });
-    const needed = [topics.requests(endpoint.name), topics.outcomes(endpoint.name), ...viewsOf(endpoint).map((view) => topics.features(view))];
-    await waitComplete(this.#sql, needed.map((topic) => ({ topic, places: settings.partitions })), training.cutoff, clock, this.#stop.signal);
+    if (endpoint === undefined)
+      throw new Failure('unknown_name', `There is no endpoint ${training.endpoint}.`, { fix: 'Apply its definition.' });
+    const needed = [
+      topics.requests(endpoint.name),
+      topics.outcomes(endpoint.name),
+      ...viewsOf(endpoint).map((view) => topics.features(view)),
+    ];
+    await waitComplete(
+      this.#sql,
+      needed.map((topic) => ({ topic, places: settings.partitions })),
+      training.cutoff,
+      clock,
+      this.#stop.signal,
+    );
     if (this.#stop.signal.aborted) return null;
-    const statement = trainingSetSql(endpoint, this.#definitions.entityOf, topics, settings.topicPrefix, { fromMs: training.train_from, toMs: training.train_to, cutoffMs: training.cutoff });
+    const statement = trainingSetSql(endpoint, this.#definitions.entityOf, topics, settings.topicPrefix, {
+      fromMs: training.train_from,
+      toMs: training.train_to,
+      cutoffMs: training.cutoff,
+    });
     const csv = await this.#sql.text(statement, 'CSVWithNames');
     const id = createHash('sha256').update(csv).digest('hex');
     const folder = join(settings.dataDir, 'training-sets');
@@ -124,18 +157,35 @@ class TrainingRole implements RunningRole {
     const file = join(folder, `${id}.csv`);
     writeFileSync(`${file}.part`, csv);
     renameSync(`${file}.part`, file);
-    const categories = await this.#categories(statement, endpoint.inputs.filter(({ kind }) => kind === 'category').map(({ name }) => name));
-    const inputs = endpoint.inputs.map(({ name, kind }): VersionInput => (kind === 'category' ? { name, kind, categories: categories.get(name) ?? [] } : { name, kind }));
-    const [counts] = await this.#sql.query<{ rows: number; positives: number }>(`SELECT count() AS rows, countIf(label > 0) AS positives FROM (${statement})`);
-    if (counts === undefined || counts.rows === 0) throw new Failure('not_ready', `There are no labelled requests from ${new Date(training.train_from).toISOString()} to ${new Date(training.train_to).toISOString()}.`, { fix: 'Choose a range that has requests and outcomes.' });
+    const categories = await this.#categories(
+      statement,
+      endpoint.inputs.filter(({ kind }) => kind === 'category').map(({ name }) => name),
+    );
+    const inputs = endpoint.inputs.map(({ name, kind }): VersionInput =>
+      kind === 'category' ? { name, kind, categories: categories.get(name) ?? [] } : { name, kind },
+    );
+    const [counts] = await this.#sql.query<{ rows: number; positives: number }>(
+      `SELECT count() AS rows, countIf(label > 0) AS positives FROM (${statement})`,
+    );
+    if (counts === undefined || counts.rows === 0)
+      throw new Failure(
+        'not_ready',
+        `There are no labelled requests from ${new Date(training.train_from).toISOString()} to ${new Date(training.train_to).toISOString()}.`,
+        { fix: 'Choose a range that has requests and outcomes.' },
+      );
     return { id, file, rows: counts.rows, positives: counts.positives, inputs };
   }
 
   async #categories(statement: string, names: readonly string[]): Promise<Map<string, string[]>> {
     const found = new Map<string, string[]>();
     for (const name of names) {
-      const rows = await this.#sql.query<{ value: string | null }>(`SELECT DISTINCT toString(\`${name}\`) AS value FROM (${statement}) ORDER BY value`);
-      found.set(name, rows.flatMap(({ value }) => (value === null ? [] : [value])));
+      const rows = await this.#sql.query<{ value: string | null }>(
+        `SELECT DISTINCT toString(\`${name}\`) AS value FROM (${statement}) ORDER BY value`,
+      );
+      found.set(
+        name,
+        rows.flatMap(({ value }) => (value === null ? [] : [value])),
+      );
     }
     return found;
   }
@@ -143,15 +193,31 @@ class TrainingRole implements RunningRole {
   #manifest(training: TrainingRequested, set: TrainingSet): string {
     const endpoint = this.#definitions.endpoints.find(({ name }) => name === training.endpoint);
     const views = endpoint === undefined ? [] : viewsOf(endpoint);
-    const definitions = Object.fromEntries(this.#definitions.views.filter(({ name }) => views.includes(name)).map((view) => [view.name, definitionHash(view)]));
-    return JSON.stringify({ inputs: set.inputs, definitions, train_from: training.train_from, train_to: training.train_to, cutoff: training.cutoff });
+    const definitions = Object.fromEntries(
+      this.#definitions.views
+        .filter(({ name }) => views.includes(name))
+        .map((view) => [view.name, definitionHash(view)]),
+    );
+    return JSON.stringify({
+      inputs: set.inputs,
+      definitions,
+      train_from: training.train_from,
+      train_to: training.train_to,
+      cutoff: training.cutoff,
+    });
   }
 
   async #runTrainer(training: TrainingRequested, set: TrainingSet): Promise<Trained> {
     const { settings } = this.#context;
     const folder = mkdtempSync(join(tmpdir(), 'millrace-training-'));
     try {
-      const spec = { ...training, training_set: set.file, training_set_id: set.id, inputs: set.inputs, tracking_uri: `http://${settings.host}:${settings.httpPort}` };
+      const spec = {
+        ...training,
+        training_set: set.file,
+        training_set_id: set.id,
+        inputs: set.inputs,
+        tracking_uri: `http://${settings.host}:${settings.httpPort}`,
+      };
       const file = join(folder, 'spec.json');
       writeFileSync(file, JSON.stringify(spec));
       const program = new URL(`../training/trainers/${training.trainer}_trainer.py`, import.meta.url).pathname;
@@ -164,7 +230,10 @@ class TrainingRole implements RunningRole {
 
   #spawn(command: string, args: readonly string[], folder: string): Promise<string> {
     return new Promise((resolve, reject) => {
-      const child = spawn(command, args, { signal: this.#stop.signal, env: { ...process.env, TMPDIR: folder, MLFLOW_ENABLE_ASYNC_LOGGING: 'false', GIT_PYTHON_REFRESH: 'quiet' } });
+      const child = spawn(command, args, {
+        signal: this.#stop.signal,
+        env: { ...process.env, TMPDIR: folder, MLFLOW_ENABLE_ASYNC_LOGGING: 'false', GIT_PYTHON_REFRESH: 'quiet' },
+      });
       let output = '';
       let errors = '';
       child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
@@ -172,7 +241,14 @@ class TrainingRole implements RunningRole {
       child.once('error', reject);
       child.once('close', (code) => {
         if (code === 0) resolve(output);
-        else reject(new Failure('internal', `The trainer ended with ${code}: ${errors.trim().split('\n').slice(-TAIL_LINES).join(' | ')}`, { fix: 'Mend the trainer or its data, then ask for a new training (`millrace train`).' }));
+        else
+          reject(
+            new Failure(
+              'internal',
+              `The trainer ended with ${code}: ${errors.trim().split('\n').slice(-TAIL_LINES).join(' | ')}`,
+              { fix: 'Mend the trainer or its data, then ask for a new training (`millrace train`).' },
+            ),
+          );
       });
     });
   }

@@ -10,16 +10,28 @@ import { applicationIds } from '../../streams/topology.ts';
 import { type EngineParts, makeApplication } from './engine-options.ts';
 
 /** The codec of a view's rows; registers their schema. */
-export async function featureRowCodec(registry: SchemaRegistry, topic: string, view: FeatureViewDefinition): Promise<AvroCodec<FeatureRow>> {
+export async function featureRowCodec(
+  registry: SchemaRegistry,
+  topic: string,
+  view: FeatureViewDefinition,
+): Promise<AvroCodec<FeatureRow>> {
   const schema = featureRowSchema(view);
   return new AvroCodec(await registry.register(`${topic}-value`, schema), schema);
 }
 
-export async function startView(parts: EngineParts, registry: SchemaRegistry, view: FeatureViewDefinition): Promise<Application> {
+export async function startView(
+  parts: EngineParts,
+  registry: SchemaRegistry,
+  view: FeatureViewDefinition,
+): Promise<Application> {
   const { names, clock, codec, log } = parts;
   const topic = names.features(view.name);
   const admin = log.admin();
-  const counts = await admin.partitionsOf([view.source.topic, names.repartition(applicationIds.view(view.name)), topic]);
+  const counts = await admin.partitionsOf([
+    view.source.topic,
+    names.repartition(applicationIds.view(view.name)),
+    topic,
+  ]);
   await admin.close();
   const application = await makeApplication(
     parts,

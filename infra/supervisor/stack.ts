@@ -66,8 +66,17 @@ export class Stack {
       // the gateway first: trainers and people look for it
       await this.#startRoles([['lifecycle', 1]]);
       const { featureWorkers, scoringWorkers } = this.#settings;
-      await this.#startRoles([['gateway', 1], ['features', featureWorkers], ['analytics', 1], ['monitoring', 1], ['training', 1]]);
-      await this.#startRoles([['scoring', scoringWorkers], ['shadow', 1]]);
+      await this.#startRoles([
+        ['gateway', 1],
+        ['features', featureWorkers],
+        ['analytics', 1],
+        ['monitoring', 1],
+        ['training', 1],
+      ]);
+      await this.#startRoles([
+        ['scoring', scoringWorkers],
+        ['shadow', 1],
+      ]);
       this.#tell(true);
     } catch (error) {
       await this.stop();
@@ -84,7 +93,9 @@ export class Stack {
     if (existsSync(this.#lock)) {
       const { pid } = JSON.parse(readFileSync(this.#lock, 'utf8')) as { pid: number };
       if (pid !== process.pid && isAlive(pid)) {
-        throw new Failure('conflict', `Millrace already runs in ${this.#settings.dataDir} (process ${pid}).`, { fix: 'Use it, stop it with `npx millrace down`, or set MILLRACE_DATA_DIR and the ports for a second one.' });
+        throw new Failure('conflict', `Millrace already runs in ${this.#settings.dataDir} (process ${pid}).`, {
+          fix: 'Use it, stop it with `npx millrace down`, or set MILLRACE_DATA_DIR and the ports for a second one.',
+        });
       }
     }
     this.#tell(false);
@@ -118,7 +129,11 @@ export class Stack {
       })
       .catch((error: unknown) => {
         this.#options.say(`  ${part.name} does not start: ${error instanceof Error ? error.message : String(error)}`);
-        if (!this.#stopping) systemClock.sleep(3000).then(() => this.#watch(part), () => undefined);
+        if (!this.#stopping)
+          systemClock.sleep(3000).then(
+            () => this.#watch(part),
+            () => undefined,
+          );
       });
   }
 
@@ -130,14 +145,35 @@ export class Stack {
 
   async #startBroker(): Promise<Child> {
     const { dataDir, kafkaLibs, host, kafkaPort, java, kafkaHeapMb } = this.#settings;
-    if (!existsSync(kafkaLibs)) throw new Failure('missing_tool', "Kafka's jars are not there.", { field: 'MILLRACE_KAFKA_LIBS', fix: 'Start through `npm start` or `npx millrace`: they fetch them.' });
-    const broker = await startBroker({ dataDir: join(dataDir, 'kafka'), libsDir: kafkaLibs, logFile: this.#log('kafka'), host, port: kafkaPort, java, heapMb: kafkaHeapMb, spawn: (options) => this.#spawn('kafka', 15_000, options) });
+    if (!existsSync(kafkaLibs))
+      throw new Failure('missing_tool', "Kafka's jars are not there.", {
+        field: 'MILLRACE_KAFKA_LIBS',
+        fix: 'Start through `npm start` or `npx millrace`: they fetch them.',
+      });
+    const broker = await startBroker({
+      dataDir: join(dataDir, 'kafka'),
+      libsDir: kafkaLibs,
+      logFile: this.#log('kafka'),
+      host,
+      port: kafkaPort,
+      java,
+      heapMb: kafkaHeapMb,
+      spawn: (options) => this.#spawn('kafka', 15_000, options),
+    });
     return broker.child;
   }
 
   async #startRegistry(): Promise<Child> {
     const { registryHome, host, registryPort, java, kafkaPort, kafkaBrokers } = this.#settings;
-    const registry = await startRegistry({ home: registryHome, logFile: this.#log('registry'), host, port: registryPort, java, brokers: kafkaBrokers?.join(',') ?? `${host}:${kafkaPort}`, spawn: (options) => this.#spawn('registry', 5000, options) });
+    const registry = await startRegistry({
+      home: registryHome,
+      logFile: this.#log('registry'),
+      host,
+      port: registryPort,
+      java,
+      brokers: kafkaBrokers?.join(',') ?? `${host}:${kafkaPort}`,
+      spawn: (options) => this.#spawn('registry', 5000, options),
+    });
     await registry.ready();
     return registry.child;
   }
@@ -178,14 +214,29 @@ export class Stack {
     const program = new URL('../roles/main.ts', import.meta.url).pathname;
     const child = this.#spawn(name, ROLE_GRACE_MS, {
       command: process.execPath,
-      arguments: ['--max-old-space-size=768', program, '--role', role, '--instance', instance, '--status-file', statusFile],
+      arguments: [
+        '--max-old-space-size=768',
+        program,
+        '--role',
+        role,
+        '--instance',
+        instance,
+        '--status-file',
+        statusFile,
+      ],
       logFile: this.#log(name),
       env: this.#options.environment,
     });
     const untilMs = systemClock.monotonicMs() + READY_WITHIN_MS;
     while (!existsSync(statusFile)) {
-      if (child.ended) throw new Failure('not_ready', `The role ${name} ended while starting: ${lastError(this.#log(name))}`, { fix: `The whole log is ${this.#log(name)}.` });
-      if (systemClock.monotonicMs() > untilMs) throw new Failure('not_ready', `The role ${name} was not ready within ${READY_WITHIN_MS / 1000} s.`, { fix: `See ${this.#log(name)}.` });
+      if (child.ended)
+        throw new Failure('not_ready', `The role ${name} ended while starting: ${lastError(this.#log(name))}`, {
+          fix: `The whole log is ${this.#log(name)}.`,
+        });
+      if (systemClock.monotonicMs() > untilMs)
+        throw new Failure('not_ready', `The role ${name} was not ready within ${READY_WITHIN_MS / 1000} s.`, {
+          fix: `See ${this.#log(name)}.`,
+        });
       await systemClock.sleep(STEP_MS);
     }
     return child;

@@ -50,7 +50,11 @@ async function check(name: string, [tool = '', ...args]: readonly string[]): Pro
 }
 
 function toolPath(tool: string): string {
-  const paths: Readonly<Record<string, string>> = { tsc: 'typescript/bin/tsc', eslint: 'eslint/bin/eslint.js', prettier: 'prettier/bin/prettier.cjs' };
+  const paths: Readonly<Record<string, string>> = {
+    tsc: 'typescript/bin/tsc',
+    eslint: 'eslint/bin/eslint.js',
+    prettier: 'prettier/bin/prettier.cjs',
+  };
   return join(root, 'node_modules', paths[tool] ?? tool);
 }
 
@@ -58,7 +62,11 @@ async function suite({ name, concurrency }: (typeof SUITES)[number]): Promise<Ou
   const files = globSync(`test/${name}/**/*.test.ts`, { cwd: root }).sort();
   if (files.length === 0) return { passed: 0, failed: 0 };
   process.stdout.write(`\n${name}: ${files.length} files\n`);
-  const { code, text } = await run(process.execPath, ['--test', `--test-concurrency=${concurrency}`, '--test-reporter=spec', ...files], false);
+  const { code, text } = await run(
+    process.execPath,
+    ['--test', `--test-concurrency=${concurrency}`, '--test-reporter=spec', ...files],
+    false,
+  );
   const count = (what: string): number => Number(new RegExp(`^ℹ ${what} (\\d+)$`, 'm').exec(text)?.[1] ?? 0);
   const failed = count('fail') + count('cancelled');
   return { passed: count('pass'), failed: code !== 0 && failed === 0 ? 1 : failed };
@@ -71,7 +79,8 @@ if (unknown !== undefined) {
   process.stderr.write(`There is no suite ${unknown}. Use: ${known.join(', ')}.\n`);
   process.exit(2);
 }
-if (!existsSync(join(root, 'test')) || readdirSync(join(root, 'test')).length === 0) throw new Error('There are no tests.');
+if (!existsSync(join(root, 'test')) || readdirSync(join(root, 'test')).length === 0)
+  throw new Error('There are no tests.');
 const isWanted = (name: string): boolean => wanted.length === 0 || wanted.includes(name);
 const outcomes: Outcome[] = [];
 for (const [name, command] of Object.entries(CHECKS)) if (isWanted(name)) outcomes.push(await check(name, command));

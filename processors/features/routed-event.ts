@@ -15,7 +15,8 @@ export function encodeRouted(event: SourceEvent): Buffer {
   bytes.writeInt32LE(event.sourcePartition, 1);
   bytes.writeDoubleLE(event.eventTimeMs, 5);
   bytes.writeDoubleLE(event.sourceOffset, 13);
-  for (let index = 0; index < event.values.length; index += 1) bytes.writeDoubleLE(event.values[index] ?? Number.NaN, FIXED_BYTES + 8 * index);
+  for (let index = 0; index < event.values.length; index += 1)
+    bytes.writeDoubleLE(event.values[index] ?? Number.NaN, FIXED_BYTES + 8 * index);
   return bytes;
 }
 
@@ -29,5 +30,10 @@ export function decodeRouted(bytes: Buffer): SourceEvent {
     const value = bytes.readDoubleLE(at);
     values.push(Number.isNaN(value) ? null : value);
   }
-  return { sourcePartition: bytes.readInt32LE(1), eventTimeMs: bytes.readDoubleLE(5), sourceOffset: bytes.readDoubleLE(13), values };
+  return {
+    sourcePartition: bytes.readInt32LE(1),
+    eventTimeMs: bytes.readDoubleLE(5),
+    sourceOffset: bytes.readDoubleLE(13),
+    values,
+  };
 }

@@ -6,7 +6,13 @@ import { Failure } from '../../schemas/failure.ts';
 import { type HeaderMaker } from '../../streams/event-headers.ts';
 import { type LogRecord } from '../../streams/log.ts';
 import { type Instant } from '../../streams/merge.ts';
-import { type ApplicationSpec, type Decoded, type Processor, type SubTopology, type TaskContext } from '../../streams/processor.ts';
+import {
+  type ApplicationSpec,
+  type Decoded,
+  type Processor,
+  type SubTopology,
+  type TaskContext,
+} from '../../streams/processor.ts';
 import { applicationIds } from '../../streams/topology.ts';
 import { type TopicNames } from '../../schemas/topics.ts';
 import { decodeValue } from './decode-value.ts';
@@ -55,12 +61,17 @@ function routeTopology(options: ViewApplicationOptions): SubTopology {
     single: false,
     globalTopics: [],
     store: null,
-    outputLanes: ([own = 0]) => Array.from({ length: options.viewPartitions }, (_, number) => ({ topic: target, partition: number, lane: own })),
+    outputLanes: ([own = 0]) =>
+      Array.from({ length: options.viewPartitions }, (_, number) => ({ topic: target, partition: number, lane: own })),
     create: async (context) => ({ processor: routeProcessor(options, context, target), globalPositions: new Map() }),
   };
 }
 
-function routeProcessor({ view, reader }: ViewApplicationOptions, context: TaskContext<unknown>, target: string): Processor {
+function routeProcessor(
+  { view, reader }: ViewApplicationOptions,
+  context: TaskContext<unknown>,
+  target: string,
+): Processor {
   const compiled = compileView(view);
   return {
     decode: (record) =>
@@ -72,7 +83,12 @@ function routeProcessor({ view, reader }: ViewApplicationOptions, context: TaskC
     step: ({ inputs }) => {
       for (const { value } of inputs) {
         const { entityKey, event } = value as ExtractedEvent;
-        context.emit({ topic: target, timestampMs: event.eventTimeMs, key: Buffer.from(entityKey), value: encodeRouted(event) });
+        context.emit({
+          topic: target,
+          timestampMs: event.eventTimeMs,
+          key: Buffer.from(entityKey),
+          value: encodeRouted(event),
+        });
       }
     },
   };
@@ -88,10 +104,16 @@ function windowTopology(options: ViewApplicationOptions): SubTopology<EntityStat
     lanesOf: () => options.sourcePartitions,
     single: false,
     globalTopics: [],
-    store: { name: 'windows', serde: { encode: (state) => encodeState(compiled, state), decode: (bytes) => decodeState(compiled, bytes) } },
+    store: {
+      name: 'windows',
+      serde: { encode: (state) => encodeState(compiled, state), decode: (bytes) => decodeState(compiled, bytes) },
+    },
     timerOf: (_key, state) => (view.expiry === 'emit' ? nextExpiryMs(compiled, state) : null),
     outputLanes: ([own = 0]) => [{ topic: names.features(view.name), partition: own, lane: 0 }],
-    create: async (context) => ({ processor: new WindowProcessor(options, compiled, context), globalPositions: new Map() }),
+    create: async (context) => ({
+      processor: new WindowProcessor(options, compiled, context),
+      globalPositions: new Map(),
+    }),
   };
 }
 
@@ -119,7 +141,8 @@ class WindowProcessor implements Processor {
   step(instant: Instant): void {
     if (instant.inputs.length === 1 && instant.timers.length === 0) {
       const input = instant.inputs[0];
-      if (input !== undefined) this.#applyTo(input.record.key?.toString() ?? '', instant.timeMs, this.#inTime(instant, input.record.key));
+      if (input !== undefined)
+        this.#applyTo(input.record.key?.toString() ?? '', instant.timeMs, this.#inTime(instant, input.record.key));
       return;
     }
     const keys = new Set<string>(instant.timers);
@@ -134,7 +157,8 @@ class WindowProcessor implements Processor {
     for (const { record, value } of instant.inputs) {
       if (key === null || record.key === null || !record.key.equals(key)) continue;
       const event = value as SourceEvent;
-      if (event.eventTimeMs < instant.timeMs && event.eventTimeMs < earliestMs) this.#context.deadLetter(record, tooLate(event, instant, this.#options.view));
+      if (event.eventTimeMs < instant.timeMs && event.eventTimeMs < earliestMs)
+        this.#context.deadLetter(record, tooLate(event, instant, this.#options.view));
       else events.push(event);
     }
     return events;
@@ -176,7 +200,10 @@ function tooLate(event: SourceEvent, instant: Instant, view: FeatureViewDefiniti
   return new Failure(
     'too_late',
     `The event of ${new Date(event.eventTimeMs).toISOString()} came when the view ${view.name} stood at ${new Date(instant.timeMs).toISOString()}.`,
-    { field: view.source.event_time_field, fix: `Raise the view's lateness (now ${view.lateness_ms} ms) if such events should still count.` },
+    {
+      field: view.source.event_time_field,
+      fix: `Raise the view's lateness (now ${view.lateness_ms} ms) if such events should still count.`,
+    },
   );
 }
 

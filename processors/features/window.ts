@@ -119,7 +119,12 @@ export function nextExpiryMs(view: CompiledView, state: EntityState): number | n
  * @param timeMs not before the last instant
  * @returns the row from this instant on, or null when nothing changed
  */
-export function applyInstant(view: CompiledView, state: EntityState, timeMs: number, events: readonly SourceEvent[]): FeatureRowValues | null {
+export function applyInstant(
+  view: CompiledView,
+  state: EntityState,
+  timeMs: number,
+  events: readonly SourceEvent[],
+): FeatureRowValues | null {
   expire(view, state, timeMs);
   state.atMs = timeMs;
   for (const event of events) enter(view, state, event);
@@ -141,7 +146,11 @@ function expire(view: CompiledView, state: EntityState, timeMs: number): void {
   for (let window = 0; window < view.sizesMs.length; window += 1) {
     const sizeMs = view.sizesMs[window] ?? 0;
     let head = state.heads[window] ?? 0;
-    for (let time = state.times[head]; time !== undefined && leavesAtMs(view, time, sizeMs) <= timeMs; time = state.times[head]) {
+    for (
+      let time = state.times[head];
+      time !== undefined && leavesAtMs(view, time, sizeMs) <= timeMs;
+      time = state.times[head]
+    ) {
       addToSums(view, state, head, window, -1);
       head += 1;
     }
@@ -165,7 +174,8 @@ function enter(view: CompiledView, state: EntityState, event: SourceEvent): void
   state.sourcePartition = event.sourcePartition;
   state.sourceOffset = event.sourceOffset;
   if (leavesAtMs(view, event.eventTimeMs, largest) <= state.atMs) return;
-  for (const value of event.values) if (value !== null && !(Number.isInteger(value) && Math.abs(value) < EXACT_MAX)) state.exact = false;
+  for (const value of event.values)
+    if (value !== null && !(Number.isInteger(value) && Math.abs(value) < EXACT_MAX)) state.exact = false;
   const lastTime = state.times[state.times.length - 1];
   if (lastTime !== undefined && event.eventTimeMs < lastTime) {
     enterLate(view, state, event);
@@ -175,7 +185,8 @@ function enter(view: CompiledView, state: EntityState, event: SourceEvent): void
   for (let field = 0; field < view.fields.length; field += 1) state.values[field]?.push(event.values[field] ?? null);
   for (let window = 0; window < view.sizesMs.length; window += 1) {
     // an event that is late for a small window only must not enter that one
-    if (leavesAtMs(view, event.eventTimeMs, view.sizesMs[window] ?? 0) > state.atMs) addToSums(view, state, entry, window, 1);
+    if (leavesAtMs(view, event.eventTimeMs, view.sizesMs[window] ?? 0) > state.atMs)
+      addToSums(view, state, entry, window, 1);
     else state.heads[window] = entry + 1;
   }
 }
@@ -184,7 +195,8 @@ function enterLate(view: CompiledView, state: EntityState, event: SourceEvent): 
   let at = state.times.length;
   while (at > state.start && (state.times[at - 1] ?? 0) > event.eventTimeMs) at -= 1;
   state.times.splice(at, 0, event.eventTimeMs);
-  for (let field = 0; field < view.fields.length; field += 1) state.values[field]?.splice(at, 0, event.values[field] ?? null);
+  for (let field = 0; field < view.fields.length; field += 1)
+    state.values[field]?.splice(at, 0, event.values[field] ?? null);
   rebuild(view, state);
 }
 
@@ -291,10 +303,14 @@ export function encodeState(view: CompiledView, state: EntityState): Buffer {
   bytes.writeDoubleLE(state.atMs, 14);
   bytes[22] = state.lastValues === null ? 0 : 1;
   let at = FIXED_BYTES;
-  for (let index = 0; index < lastCount; index += 1) at = bytes.writeDoubleLE(state.lastValues?.[index] ?? Number.NaN, at);
+  for (let index = 0; index < lastCount; index += 1)
+    at = bytes.writeDoubleLE(state.lastValues?.[index] ?? Number.NaN, at);
   at = bytes.writeUInt32LE(count, at);
-  for (let entry = state.start; entry < state.times.length; entry += 1) at = bytes.writeDoubleLE(state.times[entry] ?? 0, at);
-  for (const column of state.values) for (let entry = state.start; entry < state.times.length; entry += 1) at = bytes.writeDoubleLE(column[entry] ?? Number.NaN, at);
+  for (let entry = state.start; entry < state.times.length; entry += 1)
+    at = bytes.writeDoubleLE(state.times[entry] ?? 0, at);
+  for (const column of state.values)
+    for (let entry = state.start; entry < state.times.length; entry += 1)
+      at = bytes.writeDoubleLE(column[entry] ?? Number.NaN, at);
   return bytes;
 }
 

@@ -6,7 +6,14 @@ import { type Event } from '../../schemas/codec.ts';
 import { Failure } from '../../schemas/failure.ts';
 import { type Rule } from './rule.ts';
 import { letGo } from './release.ts';
-import { type EndpointState, type LifecycleState, endpointDefinition, newEndpoint, retrainingPolicyOf, rolloutPolicyOf } from './state.ts';
+import {
+  type EndpointState,
+  type LifecycleState,
+  endpointDefinition,
+  newEndpoint,
+  retrainingPolicyOf,
+  rolloutPolicyOf,
+} from './state.ts';
 import { orderTraining } from './training.decider.ts';
 
 const FOREVER_MS = 8.64e15;
@@ -14,13 +21,29 @@ const FOREVER_MS = 8.64e15;
 export const advanceControl: Rule = (state, payload) => {
   const name = payload.text('endpoint');
   const endpoint = state.endpoints.get(name);
-  if (endpoint === undefined) throw new Failure('unknown_name', `There is no endpoint ${name}.`, { field: 'endpoint', fix: 'Apply its definition first.' });
+  if (endpoint === undefined)
+    throw new Failure('unknown_name', `There is no endpoint ${name}.`, {
+      field: 'endpoint',
+      fix: 'Apply its definition first.',
+    });
   const decidedAt = payload.number('decided_at');
   const lag = rolloutPolicyOf(state, name)?.decision_lag_ms ?? 0;
   const until = payload.number('next_decision_at') + lag - 1;
   const events = initialTraining(state, name, endpoint, decidedAt);
   const pending = endpoint.pendingTraining !== null || events.length > 0;
-  return { events: [...events, ...letGo(endpoint, name, until, pending, `The window that was decided at ${new Date(decidedAt).toISOString()} asks for nothing more.`)], result: { pending } };
+  return {
+    events: [
+      ...events,
+      ...letGo(
+        endpoint,
+        name,
+        until,
+        pending,
+        `The window that was decided at ${new Date(decidedAt).toISOString()} asks for nothing more.`,
+      ),
+    ],
+    result: { pending },
+  };
 };
 
 function initialTraining(state: LifecycleState, name: string, endpoint: EndpointState, decidedAt: number): Event[] {
@@ -41,7 +64,16 @@ function initialTraining(state: LifecycleState, name: string, endpoint: Endpoint
 export const releaseControl: Rule = (state, payload) => {
   const name = payload.text('endpoint');
   const endpoint = state.endpoints.get(name) ?? newEndpoint();
-  return { events: letGo(endpoint, name, FOREVER_MS, endpoint.pendingTraining !== null, 'The replay is over: requests are taken as they come.'), result: {} };
+  return {
+    events: letGo(
+      endpoint,
+      name,
+      FOREVER_MS,
+      endpoint.pendingTraining !== null,
+      'The replay is over: requests are taken as they come.',
+    ),
+    result: {},
+  };
 };
 
 export const raiseAlert: Rule = (state, payload) => {
@@ -62,12 +94,16 @@ export const raiseAlert: Rule = (state, payload) => {
   return { events: [raised, ...retrainingAfter(state, value)], result: { alert_id: value.alert_id } };
 };
 
-function retrainingAfter(state: LifecycleState, alert: { readonly alert_id: string; readonly endpoint: string; readonly event_time: number; readonly reason: string }): Event[] {
+function retrainingAfter(
+  state: LifecycleState,
+  alert: { readonly alert_id: string; readonly endpoint: string; readonly event_time: number; readonly reason: string },
+): Event[] {
   const policy = retrainingPolicyOf(state, alert.endpoint);
   const endpoint = state.endpoints.get(alert.endpoint);
   if (policy === null || endpoint === undefined || endpoint.champion === 0) return [];
   if (endpoint.pendingTraining !== null || endpoint.rollout !== null) return [];
-  if (endpoint.lastRetrainingMs !== null && alert.event_time - endpoint.lastRetrainingMs < policy.cooldown_ms) return [];
+  if (endpoint.lastRetrainingMs !== null && alert.event_time - endpoint.lastRetrainingMs < policy.cooldown_ms)
+    return [];
   const lag = rolloutPolicyOf(state, alert.endpoint)?.decision_lag_ms ?? 0;
   return orderTraining(state, {
     endpoint: alert.endpoint,

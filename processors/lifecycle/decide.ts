@@ -4,7 +4,13 @@ import { didYouMean } from '../../schemas/reading.ts';
 import { applyDefinitions } from './definitions.decider.ts';
 import { createExperiment, endRun, startRun } from './run.decider.ts';
 import { createModelVersion, registerModel, reviewVersion, setAlias } from './version.decider.ts';
-import { completeTraining, failTraining, recordTrainingSet, requestTraining, startTraining } from './training.decider.ts';
+import {
+  completeTraining,
+  failTraining,
+  recordTrainingSet,
+  requestTraining,
+  startTraining,
+} from './training.decider.ts';
 import { promoteByHand, recordVerdict, rollback } from './rollout.decider.ts';
 import { advanceControl, raiseAlert, releaseControl } from './control.decider.ts';
 import { Payload } from './payload.ts';
@@ -39,6 +45,10 @@ export const COMMAND_TYPES: readonly string[] = Object.keys(RULES);
 /** @throws Failure when the command is refused; nothing has changed then */
 export function decide(state: LifecycleState, type: string, payload: string, context: CommandContext): Decision {
   const rule = RULES[type];
-  if (rule === undefined) throw new Failure('unknown_name', `There is no command ${type}.`, { field: 'type', fix: didYouMean(type, COMMAND_TYPES) });
+  if (rule === undefined)
+    throw new Failure('unknown_name', `There is no command ${type}.`, {
+      field: 'type',
+      fix: didYouMean(type, COMMAND_TYPES),
+    });
   return rule(state, new Payload(payload), context);
 }

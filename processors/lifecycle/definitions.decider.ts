@@ -10,7 +10,11 @@ const FOREVER_MS = 8.64e15;
 
 export const applyDefinitions: Rule = (state, payload) => {
   const given = payload.raw('definitions');
-  if (!Array.isArray(given)) throw new Failure('missing_field', 'There are no definitions.', { field: 'definitions', fix: 'Send a list of definitions.' });
+  if (!Array.isArray(given))
+    throw new Failure('missing_field', 'There are no definitions.', {
+      field: 'definitions',
+      fix: 'Send a list of definitions.',
+    });
   const definitions = given as readonly Definition[];
   // what is not named now stays, and must still fit
   const together = new Map([...state.definitions].map(([key, { definition }]) => [key, definition]));
@@ -25,9 +29,18 @@ export const applyDefinitions: Rule = (state, payload) => {
     events.push({ name: 'DefinitionApplied', value: { kind, name, hash, spec: canonicalJson(definition) } });
     if (definition.kind === 'endpoint' && known === undefined) {
       const until = definition.serve_from === null ? FOREVER_MS : definition.serve_from - 1;
-      const reason = definition.serve_from === null ? 'The endpoint serves from now on.' : 'Before serve_from nothing is scored, so nothing can be decided.';
+      const reason =
+        definition.serve_from === null
+          ? 'The endpoint serves from now on.'
+          : 'Before serve_from nothing is scored, so nothing can be decided.';
       events.push({ name: 'ControlAdvanced', value: { endpoint: name, until, reason } });
     }
   }
-  return { events, result: { applied: events.filter(({ name }) => name === 'DefinitionApplied').length, unchanged: definitions.length - events.filter(({ name }) => name === 'DefinitionApplied').length } };
+  return {
+    events,
+    result: {
+      applied: events.filter(({ name }) => name === 'DefinitionApplied').length,
+      unchanged: definitions.length - events.filter(({ name }) => name === 'DefinitionApplied').length,
+    },
+  };
 };

@@ -81,22 +81,37 @@ type ControlEvent = Extract<Event, { name: 'RetrainingRequested' | 'ControlAdvan
 
 function evolveControl(state: LifecycleState, event: ControlEvent): void {
   const endpoint = endpointOf(state, event.value.endpoint);
-  if (event.name === 'RetrainingRequested') endpoint.lastRetrainingMs = event.value.event_time ?? endpoint.lastRetrainingMs;
-  else if (event.name === 'ControlHeld') endpoint.wantedUntilMs = Math.max(endpoint.wantedUntilMs ?? event.value.until, event.value.until);
+  if (event.name === 'RetrainingRequested')
+    endpoint.lastRetrainingMs = event.value.event_time ?? endpoint.lastRetrainingMs;
+  else if (event.name === 'ControlHeld')
+    endpoint.wantedUntilMs = Math.max(endpoint.wantedUntilMs ?? event.value.until, event.value.until);
   else {
     endpoint.controlUntilMs = event.value.until;
     if (endpoint.wantedUntilMs !== null && endpoint.wantedUntilMs <= event.value.until) endpoint.wantedUntilMs = null;
   }
 }
 
-type ModelEvent = Extract<Event, { name: 'ModelRegistered' | 'ModelVersionCreated' | 'VersionApproved' | 'VersionRejected' | 'AliasSet' }>;
+type ModelEvent = Extract<
+  Event,
+  { name: 'ModelRegistered' | 'ModelVersionCreated' | 'VersionApproved' | 'VersionRejected' | 'AliasSet' }
+>;
 
 function evolveModel(state: LifecycleState, event: ModelEvent): void {
-  const model = state.models.get(event.value.model) ?? { versions: new Map<number, VersionState>(), aliases: new Map<string, number>() };
+  const model = state.models.get(event.value.model) ?? {
+    versions: new Map<number, VersionState>(),
+    aliases: new Map<string, number>(),
+  };
   state.models.set(event.value.model, model);
   if (event.name === 'ModelVersionCreated') {
     const { version, run_id, weights_sha256, training_id, metrics } = event.value;
-    model.versions.set(version, { version, runId: run_id, weightsSha256: weights_sha256, trainingId: training_id, metrics, approval: 'none' });
+    model.versions.set(version, {
+      version,
+      runId: run_id,
+      weightsSha256: weights_sha256,
+      trainingId: training_id,
+      metrics,
+      approval: 'none',
+    });
   } else if (event.name === 'AliasSet') {
     if (event.value.version === 0) model.aliases.delete(event.value.alias);
     else model.aliases.set(event.value.alias, event.value.version);
@@ -106,13 +121,23 @@ function evolveModel(state: LifecycleState, event: ModelEvent): void {
   }
 }
 
-type TrainingEvent = Extract<Event, { name: 'TrainingRequested' | 'TrainingStarted' | 'TrainingCompleted' | 'TrainingFailed' }>;
+type TrainingEvent = Extract<
+  Event,
+  { name: 'TrainingRequested' | 'TrainingStarted' | 'TrainingCompleted' | 'TrainingFailed' }
+>;
 
 function evolveTraining(state: LifecycleState, event: TrainingEvent): void {
   const id = event.value.training_id;
   if (event.name === 'TrainingRequested') {
     const { endpoint: name, model, effective_from, retraining_id } = event.value;
-    state.trainings.set(id, { id, endpoint: name, model, effectiveFromMs: effective_from, retrainingId: retraining_id, status: 'requested' });
+    state.trainings.set(id, {
+      id,
+      endpoint: name,
+      model,
+      effectiveFromMs: effective_from,
+      retrainingId: retraining_id,
+      status: 'requested',
+    });
     const endpoint = endpointOf(state, name);
     endpoint.trainings += 1;
     endpoint.pendingTraining = id;
@@ -120,27 +145,39 @@ function evolveTraining(state: LifecycleState, event: TrainingEvent): void {
   }
   const training = state.trainings.get(id);
   if (training === undefined) return;
-  training.status = event.name === 'TrainingStarted' ? 'started' : event.name === 'TrainingCompleted' ? 'completed' : 'failed';
+  training.status =
+    event.name === 'TrainingStarted' ? 'started' : event.name === 'TrainingCompleted' ? 'completed' : 'failed';
   if (event.name === 'TrainingStarted') return;
   const endpoint = endpointOf(state, training.endpoint);
   if (endpoint.pendingTraining === id) endpoint.pendingTraining = null;
 }
 
-type RolloutEvent = Extract<Event, { name: 'RolloutStarted' | 'RolloutAdvanced' | 'VerdictReached' | 'RoutingChanged' | 'Promoted' | 'RolledBack' }>;
+type RolloutEvent = Extract<
+  Event,
+  { name: 'RolloutStarted' | 'RolloutAdvanced' | 'VerdictReached' | 'RoutingChanged' | 'Promoted' | 'RolledBack' }
+>;
 
 function evolveRollout(state: LifecycleState, event: RolloutEvent): void {
   const endpoint = endpointOf(state, event.value.endpoint);
   switch (event.name) {
     case 'RolloutStarted':
       endpoint.rollouts += 1;
-      endpoint.rollout = { id: event.value.rollout_id, challenger: event.value.challenger, effectiveFromMs: event.value.effective_from, stage: 'shadow', undecided: 0 };
+      endpoint.rollout = {
+        id: event.value.rollout_id,
+        challenger: event.value.challenger,
+        effectiveFromMs: event.value.effective_from,
+        stage: 'shadow',
+        undecided: 0,
+      };
       return;
     case 'RolloutAdvanced':
       if (event.value.stage === 'canary' && endpoint.rollout !== null) endpoint.rollout.stage = 'canary';
       else if (event.value.stage !== 'shadow') endpoint.rollout = null;
       return;
     case 'VerdictReached':
-      if (endpoint.rollout !== null) endpoint.rollout.undecided = event.value.verdict === 'wait' || event.value.verdict === 'undecidable' ? endpoint.rollout.undecided + 1 : 0;
+      if (endpoint.rollout !== null)
+        endpoint.rollout.undecided =
+          event.value.verdict === 'wait' || event.value.verdict === 'undecidable' ? endpoint.rollout.undecided + 1 : 0;
       return;
     case 'RoutingChanged':
       return changeRouting(endpoint, event.value);

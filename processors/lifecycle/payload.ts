@@ -12,7 +12,11 @@ export class Payload {
     } catch {
       parsed = null;
     }
-    if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) throw new Failure('invalid_request', 'The payload is no JSON object.', { field: 'payload', fix: 'Send an object.' });
+    if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
+      throw new Failure('invalid_request', 'The payload is no JSON object.', {
+        field: 'payload',
+        fix: 'Send an object.',
+      });
     this.#values = parsed as Readonly<Record<string, unknown>>;
   }
 
@@ -53,9 +57,13 @@ export class Payload {
   }
 
   #wrong(name: string, expected: string): Failure {
-    return new Failure(this.#values[name] === undefined ? 'missing_field' : 'invalid_field', `${name} should be ${expected}, and is ${JSON.stringify(this.#values[name])}.`, {
-      field: name,
-      fix: `Give ${expected}.`,
-    });
+    return new Failure(
+      this.#values[name] === undefined ? 'missing_field' : 'invalid_field',
+      `${name} should be ${expected}, and is ${JSON.stringify(this.#values[name])}.`,
+      {
+        field: name,
+        fix: `Give ${expected}.`,
+      },
+    );
   }
 }

@@ -4,7 +4,13 @@ import { type RoutingArm } from '../../schemas/events.generated.ts';
 import { Failure } from '../../schemas/failure.ts';
 import { type Rule } from './rule.ts';
 import { plainArms } from './introduce.ts';
-import { type EndpointState, type LifecycleState, type RolloutState, endpointDefinition, rolloutPolicyOf } from './state.ts';
+import {
+  type EndpointState,
+  type LifecycleState,
+  type RolloutState,
+  endpointDefinition,
+  rolloutPolicyOf,
+} from './state.ts';
 import { requireVersion } from './version.decider.ts';
 
 /** After so many windows without a verdict the challenger is refused: a rollout must end. */
@@ -24,7 +30,10 @@ export const recordVerdict: Rule = (state, payload) => {
   const definition = endpointDefinition(state, endpointName);
   const rollout = endpoint?.rollout ?? null;
   if (endpoint === undefined || definition === null || rollout === null || rollout.id !== payload.text('rollout_id')) {
-    throw new Failure('conflict', `There is no such rollout at ${endpointName}.`, { field: 'rollout_id', fix: 'It has ended; nothing is left to decide.' });
+    throw new Failure('conflict', `There is no such rollout at ${endpointName}.`, {
+      field: 'rollout_id',
+      fix: 'It has ended; nothing is left to decide.',
+    });
   }
   const decidedAt = payload.numberOrNull('decided_at');
   const policy = rolloutPolicyOf(state, endpointName);
@@ -42,8 +51,20 @@ export const recordVerdict: Rule = (state, payload) => {
     high: payload.numberOrNull('high'),
     reason: payload.text('reason'),
   };
-  const turn: Turn = { endpointName, endpoint, rollout, model: definition.model, effectiveFromMs: decidedAt === null ? null : decidedAt + (policy?.decision_lag_ms ?? 0) };
-  return { events: [{ name: 'VerdictReached', value }, ...afterVerdict(turn, value.verdict, value.reason, policy?.canary_share ?? 0)], result: { verdict: value.verdict } };
+  const turn: Turn = {
+    endpointName,
+    endpoint,
+    rollout,
+    model: definition.model,
+    effectiveFromMs: decidedAt === null ? null : decidedAt + (policy?.decision_lag_ms ?? 0),
+  };
+  return {
+    events: [
+      { name: 'VerdictReached', value },
+      ...afterVerdict(turn, value.verdict, value.reason, policy?.canary_share ?? 0),
+    ],
+    result: { verdict: value.verdict },
+  };
 };
 
 function afterVerdict(turn: Turn, verdict: string, reason: string, canaryShare: number): Event[] {
@@ -51,16 +72,39 @@ function afterVerdict(turn: Turn, verdict: string, reason: string, canaryShare: 
   if (verdict === 'fail') return refuse(turn, reason);
   if (rollout.stage === 'canary') return promote(turn, `The canary step held: ${reason}`);
   if (verdict === 'pass') return canaryShare > 0 ? startCanary(turn, canaryShare, reason) : promote(turn, reason);
-  return rollout.undecided + 1 >= UNDECIDED_MAX ? refuse(turn, `No verdict after ${UNDECIDED_MAX} windows. ${reason}`) : [];
+  return rollout.undecided + 1 >= UNDECIDED_MAX
+    ? refuse(turn, `No verdict after ${UNDECIDED_MAX} windows. ${reason}`)
+    : [];
 }
 
 function advance(turn: Turn, stage: string, share: number, reason: string): Event {
   const { endpointName: endpoint, rollout, model, effectiveFromMs: effective_from } = turn;
-  return { name: 'RolloutAdvanced', value: { rollout_id: rollout.id, endpoint, model, challenger: rollout.challenger, stage, share, effective_from, reason } };
+  return {
+    name: 'RolloutAdvanced',
+    value: {
+      rollout_id: rollout.id,
+      endpoint,
+      model,
+      challenger: rollout.challenger,
+      stage,
+      share,
+      effective_from,
+      reason,
+    },
+  };
 }
 
 function route(turn: Turn, arms: readonly RoutingArm[], reason: string): Event {
-  return { name: 'RoutingChanged', value: { endpoint: turn.endpointName, effective_from: turn.effectiveFromMs, rollout_id: turn.rollout.id, arms, reason } };
+  return {
+    name: 'RoutingChanged',
+    value: {
+      endpoint: turn.endpointName,
+      effective_from: turn.effectiveFromMs,
+      rollout_id: turn.rollout.id,
+      arms,
+      reason,
+    },
+  };
 }
 
 function startCanary(turn: Turn, share: number, reason: string): Event[] {
@@ -89,7 +133,18 @@ function promote(turn: Turn, reason: string): Event[] {
     advance(turn, 'full', 1, reason),
     { name: 'AliasSet', value: { model, alias: 'challenger', version: 0 } },
     { name: 'AliasSet', value: { model, alias: 'champion', version: rollout.challenger } },
-    { name: 'Promoted', value: { endpoint: endpointName, model, version: rollout.challenger, previous_version: endpoint.champion, effective_from, reason, rollout_id: rollout.id } },
+    {
+      name: 'Promoted',
+      value: {
+        endpoint: endpointName,
+        model,
+        version: rollout.challenger,
+        previous_version: endpoint.champion,
+        effective_from,
+        reason,
+        rollout_id: rollout.id,
+      },
+    },
     route(turn, plainArms(model, rollout.challenger, endpoint.reference), reason),
   ];
 }
@@ -104,7 +159,10 @@ function requireEndpoint(state: LifecycleState, name: string): ByHand {
   const endpoint = state.endpoints.get(name);
   const definition = endpointDefinition(state, name);
   if (endpoint === undefined || definition === null) {
-    throw new Failure('unknown_name', `There is no endpoint ${name}.`, { field: 'endpoint', fix: `Known: ${[...state.endpoints.keys()].join(', ') || 'none yet'}.` });
+    throw new Failure('unknown_name', `There is no endpoint ${name}.`, {
+      field: 'endpoint',
+      fix: `Known: ${[...state.endpoints.keys()].join(', ') || 'none yet'}.`,
+    });
   }
   return { name, endpoint, model: definition.model };
 }
@@ -112,7 +170,16 @@ function requireEndpoint(state: LifecycleState, name: string): ByHand {
 function endRollout({ name, endpoint, model }: ByHand, stage: string, reason: string): Event[] {
   const { rollout } = endpoint;
   if (rollout === null) return [];
-  const value = { rollout_id: rollout.id, endpoint: name, model, challenger: rollout.challenger, stage, share: stage === 'full' ? 1 : 0, effective_from: null, reason };
+  const value = {
+    rollout_id: rollout.id,
+    endpoint: name,
+    model,
+    challenger: rollout.challenger,
+    stage,
+    share: stage === 'full' ? 1 : 0,
+    effective_from: null,
+    reason,
+  };
   return [
     { name: 'RolloutAdvanced', value },
     { name: 'AliasSet', value: { model, alias: 'challenger', version: 0 } },
@@ -123,16 +190,44 @@ export const promoteByHand: Rule = (state, payload, context) => {
   const place = requireEndpoint(state, payload.text('endpoint'));
   const { name, endpoint, model } = place;
   const version = requireVersion(state, model, payload.number('version'));
-  if (version.approval !== 'approved') throw new Failure('conflict', `Version ${version.version} of ${model} is not approved.`, { field: 'version', fix: 'Approve it first (`millrace promote --approve`).' });
-  if (version.version === endpoint.champion) throw new Failure('conflict', `Version ${version.version} is the champion already.`, { field: 'version', fix: 'Nothing to do.' });
+  if (version.approval !== 'approved')
+    throw new Failure('conflict', `Version ${version.version} of ${model} is not approved.`, {
+      field: 'version',
+      fix: 'Approve it first (`millrace promote --approve`).',
+    });
+  if (version.version === endpoint.champion)
+    throw new Failure('conflict', `Version ${version.version} is the champion already.`, {
+      field: 'version',
+      fix: 'Nothing to do.',
+    });
   const reason = payload.textOr('reason', `promoted by ${context.issuedBy}`);
   const reference = endpoint.reference === 0 ? version.version : endpoint.reference;
   return {
     events: [
       ...endRollout(place, endpoint.rollout?.challenger === version.version ? 'full' : 'refused', reason),
       { name: 'AliasSet', value: { model, alias: 'champion', version: version.version } },
-      { name: 'Promoted', value: { endpoint: name, model, version: version.version, previous_version: endpoint.champion, effective_from: null, reason, rollout_id: endpoint.rollout?.id ?? '' } },
-      { name: 'RoutingChanged', value: { endpoint: name, effective_from: null, rollout_id: '', arms: plainArms(model, version.version, reference), reason } },
+      {
+        name: 'Promoted',
+        value: {
+          endpoint: name,
+          model,
+          version: version.version,
+          previous_version: endpoint.champion,
+          effective_from: null,
+          reason,
+          rollout_id: endpoint.rollout?.id ?? '',
+        },
+      },
+      {
+        name: 'RoutingChanged',
+        value: {
+          endpoint: name,
+          effective_from: null,
+          rollout_id: '',
+          arms: plainArms(model, version.version, reference),
+          reason,
+        },
+      },
     ],
     result: { version: version.version },
   };
@@ -142,16 +237,44 @@ export const rollback: Rule = (state, payload, context) => {
   const place = requireEndpoint(state, payload.text('endpoint'));
   const { name, endpoint, model } = place;
   const to = payload.numberOrNull('version') ?? endpoint.previousChampion;
-  if (to === 0) throw new Failure('conflict', `${name} has no earlier champion to go back to.`, { field: 'endpoint', fix: 'Name a version with --version.' });
+  if (to === 0)
+    throw new Failure('conflict', `${name} has no earlier champion to go back to.`, {
+      field: 'endpoint',
+      fix: 'Name a version with --version.',
+    });
   requireVersion(state, model, to);
-  if (to === endpoint.champion) throw new Failure('conflict', `Version ${to} is the champion already.`, { field: 'version', fix: 'Nothing to do.' });
+  if (to === endpoint.champion)
+    throw new Failure('conflict', `Version ${to} is the champion already.`, {
+      field: 'version',
+      fix: 'Nothing to do.',
+    });
   const reason = payload.textOr('reason', `rolled back by ${context.issuedBy}`);
   return {
     events: [
       ...endRollout(place, 'rolled_back', reason),
       { name: 'AliasSet', value: { model, alias: 'champion', version: to } },
-      { name: 'RolledBack', value: { endpoint: name, model, from_version: endpoint.champion, to_version: to, effective_from: null, requested_by: context.issuedBy, reason } },
-      { name: 'RoutingChanged', value: { endpoint: name, effective_from: null, rollout_id: '', arms: plainArms(model, to, endpoint.reference), reason } },
+      {
+        name: 'RolledBack',
+        value: {
+          endpoint: name,
+          model,
+          from_version: endpoint.champion,
+          to_version: to,
+          effective_from: null,
+          requested_by: context.issuedBy,
+          reason,
+        },
+      },
+      {
+        name: 'RoutingChanged',
+        value: {
+          endpoint: name,
+          effective_from: null,
+          rollout_id: '',
+          arms: plainArms(model, to, endpoint.reference),
+          reason,
+        },
+      },
     ],
     result: { from_version: endpoint.champion, to_version: to },
   };

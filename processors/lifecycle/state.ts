@@ -1,5 +1,10 @@
 // The state that decisions are made on: a fold of millrace.lifecycle.
-import { type Definition, type EndpointDefinition, type RetrainingPolicyDefinition, type RolloutPolicyDefinition } from '../../schemas/definitions.ts';
+import {
+  type Definition,
+  type EndpointDefinition,
+  type RetrainingPolicyDefinition,
+  type RolloutPolicyDefinition,
+} from '../../schemas/definitions.ts';
 import { type RoutingArm } from '../../schemas/events.generated.ts';
 
 export interface VersionState {
@@ -61,7 +66,15 @@ export interface LifecycleState {
 }
 
 export function emptyState(): LifecycleState {
-  return { definitions: new Map(), experiments: new Map(), runs: new Map(), models: new Map(), trainings: new Map(), endpoints: new Map(), alerts: new Set() };
+  return {
+    definitions: new Map(),
+    experiments: new Map(),
+    runs: new Map(),
+    models: new Map(),
+    trainings: new Map(),
+    endpoints: new Map(),
+    alerts: new Set(),
+  };
 }
 
 export function newEndpoint(): EndpointState {
@@ -86,11 +99,13 @@ export function endpointDefinition(state: LifecycleState, name: string): Endpoin
 }
 
 export function retrainingPolicyOf(state: LifecycleState, endpoint: string): RetrainingPolicyDefinition | null {
-  for (const { definition } of state.definitions.values()) if (definition.kind === 'retraining_policy' && definition.endpoint === endpoint) return definition;
+  for (const { definition } of state.definitions.values())
+    if (definition.kind === 'retraining_policy' && definition.endpoint === endpoint) return definition;
   return null;
 }
 
 export function rolloutPolicyOf(state: LifecycleState, endpoint: string): RolloutPolicyDefinition | null {
-  for (const { definition } of state.definitions.values()) if (definition.kind === 'rollout_policy' && definition.endpoint === endpoint) return definition;
+  for (const { definition } of state.definitions.values())
+    if (definition.kind === 'rollout_policy' && definition.endpoint === endpoint) return definition;
   return null;
 }

@@ -7,18 +7,41 @@ import { type LifecycleState, type VersionState } from './state.ts';
 
 export const registerModel: Rule = (state, payload, context) => {
   const model = payload.text('model');
-  if (state.models.has(model)) throw new Failure('already_exists', `Registered Model (name=${model}) already exists.`, { field: 'name', fix: 'Use it, or choose another name.' });
-  return { events: [{ name: 'ModelRegistered', value: { model, created_at: context.issuedAtMs, description: payload.textOr('description', ''), tags: payload.texts('tags') } }], result: { model } };
+  if (state.models.has(model))
+    throw new Failure('already_exists', `Registered Model (name=${model}) already exists.`, {
+      field: 'name',
+      fix: 'Use it, or choose another name.',
+    });
+  return {
+    events: [
+      {
+        name: 'ModelRegistered',
+        value: {
+          model,
+          created_at: context.issuedAtMs,
+          description: payload.textOr('description', ''),
+          tags: payload.texts('tags'),
+        },
+      },
+    ],
+    result: { model },
+  };
 };
 
 export const createModelVersion: Rule = (state, payload, context) => {
   const model = payload.text('model');
   const known = state.models.get(model);
   const events: Event[] = [];
-  if (known === undefined) events.push({ name: 'ModelRegistered', value: { model, created_at: context.issuedAtMs, description: '', tags: {} } });
+  if (known === undefined)
+    events.push({
+      name: 'ModelRegistered',
+      value: { model, created_at: context.issuedAtMs, description: '', tags: {} },
+    });
   const trainingId = payload.textOr('training_id', '');
   // a trainer that is repeated after a crash gets the version that it made before
-  for (const version of known?.versions.values() ?? []) if (trainingId !== '' && version.trainingId === trainingId) return { events: [], result: { version: version.version } };
+  for (const version of known?.versions.values() ?? [])
+    if (trainingId !== '' && version.trainingId === trainingId)
+      return { events: [], result: { version: version.version } };
   const version = (known?.versions.size ?? 0) + 1;
   const value = {
     model,
@@ -42,7 +65,11 @@ export const createModelVersion: Rule = (state, payload, context) => {
 /** @throws Failure `unknown_name` */
 export function requireVersion(state: LifecycleState, model: string, version: number): VersionState {
   const found = state.models.get(model)?.versions.get(version);
-  if (found === undefined) throw new Failure('unknown_name', `There is no version ${version} of ${model}.`, { field: 'version', fix: 'Check the number; `millrace status` lists versions.' });
+  if (found === undefined)
+    throw new Failure('unknown_name', `There is no version ${version} of ${model}.`, {
+      field: 'version',
+      fix: 'Check the number; `millrace status` lists versions.',
+    });
   return found;
 }
 
@@ -51,11 +78,20 @@ export function reviewVersion(outcome: 'approved' | 'rejected'): Rule {
     const model = payload.text('model');
     const version = requireVersion(state, model, payload.number('version'));
     if (version.approval === outcome) return { events: [], result: { outcome } };
-    const value = { model, version: version.version, reason: payload.textOr('reason', `${outcome} by ${context.issuedBy}`) };
-    if (outcome === 'rejected') return { events: [{ name: 'VersionRejected', value: { ...value, rejected_by: context.issuedBy } }], result: { outcome } };
+    const value = {
+      model,
+      version: version.version,
+      reason: payload.textOr('reason', `${outcome} by ${context.issuedBy}`),
+    };
+    if (outcome === 'rejected')
+      return {
+        events: [{ name: 'VersionRejected', value: { ...value, rejected_by: context.issuedBy } }],
+        result: { outcome },
+      };
     const approved: Event = { name: 'VersionApproved', value: { ...value, approved_by: context.issuedBy } };
     const training = state.trainings.get(version.trainingId);
-    const next = training === undefined ? [] : introduce(state, training.endpoint, version.version, training.effectiveFromMs);
+    const next =
+      training === undefined ? [] : introduce(state, training.endpoint, version.version, training.effectiveFromMs);
     return { events: [approved, ...next], result: { outcome } };
   };
 }

@@ -7,7 +7,13 @@ import { type TopicNames } from '../../schemas/topics.ts';
 import { headerMaker } from '../../streams/event-headers.ts';
 import { type LogRecord } from '../../streams/log.ts';
 import { type Instant } from '../../streams/merge.ts';
-import { type ApplicationSpec, type Decoded, type Processor, type SubTopology, type TaskContext } from '../../streams/processor.ts';
+import {
+  type ApplicationSpec,
+  type Decoded,
+  type Processor,
+  type SubTopology,
+  type TaskContext,
+} from '../../streams/processor.ts';
 import { applicationIds } from '../../streams/topology.ts';
 import { decodeValue } from '../features/decode-value.ts';
 import { type Pending, addOutcome, addPrediction, newPending, pendingSerde } from './pending.ts';
@@ -61,7 +67,12 @@ class JoinProcessor implements Processor {
     try {
       if (record.topic === this.#predictionsTopic) {
         const prediction = this.#options.codec.reader.decode(record.value ?? Buffer.alloc(0)).value as Prediction;
-        return { kind: 'input', lane: prediction.purpose === 'shadow' ? LANE.shadow : LANE.live, eventTimeMs: prediction.event_time, value: prediction };
+        return {
+          kind: 'input',
+          lane: prediction.purpose === 'shadow' ? LANE.shadow : LANE.live,
+          eventTimeMs: prediction.event_time,
+          value: prediction,
+        };
       }
       const outcome = this.#readOutcome(record);
       return { kind: 'input', lane: 0, eventTimeMs: outcome.timeMs, value: outcome };
@@ -76,12 +87,21 @@ class JoinProcessor implements Processor {
     const value = decodeValue(this.#options.codec.reader, record.value) as Readonly<Record<string, unknown>> | null;
     const field = (name: string): unknown => {
       const found = value?.[name];
-      if (found === undefined || found === null) throw new Failure('missing_field', `The outcome has no ${name}.`, { field: name, fix: 'Produce it.' });
+      if (found === undefined || found === null)
+        throw new Failure('missing_field', `The outcome has no ${name}.`, { field: name, fix: 'Produce it.' });
       return found;
     };
     const [timeMs, label] = [field(event_time_field), field(label_field)];
-    if (typeof timeMs !== 'number') throw new Failure('invalid_field', `${event_time_field} is ${JSON.stringify(timeMs)}.`, { field: event_time_field, fix: 'Give epoch milliseconds.' });
-    if (label !== 0 && label !== 1 && typeof label !== 'boolean') throw new Failure('invalid_field', `The label is ${JSON.stringify(label)}.`, { field: label_field, fix: 'Give 1 or 0.' });
+    if (typeof timeMs !== 'number')
+      throw new Failure('invalid_field', `${event_time_field} is ${JSON.stringify(timeMs)}.`, {
+        field: event_time_field,
+        fix: 'Give epoch milliseconds.',
+      });
+    if (label !== 0 && label !== 1 && typeof label !== 'boolean')
+      throw new Failure('invalid_field', `The label is ${JSON.stringify(label)}.`, {
+        field: label_field,
+        fix: 'Give 1 or 0.',
+      });
     return { requestId: String(field(key_field)), timeMs, label: Number(label) };
   }
 
@@ -105,7 +125,8 @@ class JoinProcessor implements Processor {
     const known = this.#context.state.get(outcome.requestId);
     // by event time the prediction comes first: an outcome without one belongs to a request that was never asked, or passed over
     if (known === undefined) {
-      if (endpoint.serve_from === null || outcome.timeMs >= endpoint.serve_from + endpoint.outcome.horizon_ms) this.#context.deadLetter(record, this.#unknown(outcome));
+      if (endpoint.serve_from === null || outcome.timeMs >= endpoint.serve_from + endpoint.outcome.horizon_ms)
+        this.#context.deadLetter(record, this.#unknown(outcome));
       return;
     }
     this.#emit(addOutcome(known, outcome));

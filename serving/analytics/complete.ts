@@ -26,7 +26,13 @@ export async function completeToMs(sql: Sql, wanted: readonly WantedTopic[]): Pr
 const STEP_MS = 100;
 
 /** Resolves once the warehouse is complete up to `eventTimeMs`, or the signal aborts. */
-export async function waitComplete(sql: Sql, wanted: readonly WantedTopic[], eventTimeMs: number, clock: Clock, signal: AbortSignal): Promise<void> {
+export async function waitComplete(
+  sql: Sql,
+  wanted: readonly WantedTopic[],
+  eventTimeMs: number,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<void> {
   while (!signal.aborted) {
     const complete = await completeToMs(sql, wanted);
     if (complete !== null && complete >= eventTimeMs) return;

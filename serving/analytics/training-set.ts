@@ -21,14 +21,26 @@ function instant(ms: number): string {
 }
 
 /** Columns: request_id, event_time (epoch ms), the endpoint's inputs in their order, label; ordered by event time, then request id. */
-export function trainingSetSql(endpoint: EndpointDefinition, entityOf: ReadonlyMap<string, string>, names: TopicNames, prefix: string, range: TrainingRange): string {
+export function trainingSetSql(
+  endpoint: EndpointDefinition,
+  entityOf: ReadonlyMap<string, string>,
+  names: TopicNames,
+  prefix: string,
+  range: TrainingRange,
+): string {
   const requests = `${DATABASE}.\`${tableOf(names.requests(endpoint.name), prefix)}\``;
   const outcomes = `${DATABASE}.\`${tableOf(names.outcomes(endpoint.name), prefix)}\``;
   const { request, outcome } = endpoint;
-  const inputs = endpoint.inputs.map((input) => (input.from === 'request' ? `base.\`${input.name}\` AS \`${input.name}\`` : `\`${input.from}\`.\`${input.name}\` AS \`${input.name}\``));
+  const inputs = endpoint.inputs.map((input) =>
+    input.from === 'request'
+      ? `base.\`${input.name}\` AS \`${input.name}\``
+      : `\`${input.from}\`.\`${input.name}\` AS \`${input.name}\``,
+  );
   const joins = viewsOf(endpoint).map((view) => {
     const field = endpoint.entities[entityOf.get(view) ?? ''] ?? '';
-    const features = endpoint.inputs.filter((input) => input.from === view).map((input) => `argMax(\`${input.name}\`, _offset) AS \`${input.name}\``);
+    const features = endpoint.inputs
+      .filter((input) => input.from === view)
+      .map((input) => `argMax(\`${input.name}\`, _offset) AS \`${input.name}\``);
     const rows = `(SELECT entity_key, event_time, ${features.join(', ')} FROM ${DATABASE}.\`${tableOf(names.features(view), prefix)}\` WHERE event_time < ${instant(range.toMs)} GROUP BY entity_key, event_time)`;
     return `ASOF LEFT JOIN ${rows} AS \`${view}\` ON \`${view}\`.entity_key = ifNull(toString(base.\`${field}\`), '') AND \`${view}\`.event_time <= base.at`;
   });

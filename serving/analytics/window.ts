@@ -19,7 +19,8 @@ export interface WindowPrediction {
   readonly features: readonly (number | null)[];
 }
 
-const RANGE = "prediction_time >= fromUnixTimestamp64Milli({from:Int64}, 'UTC') AND prediction_time < fromUnixTimestamp64Milli({to:Int64}, 'UTC')";
+const RANGE =
+  "prediction_time >= fromUnixTimestamp64Milli({from:Int64}, 'UTC') AND prediction_time < fromUnixTimestamp64Milli({to:Int64}, 'UTC')";
 
 export class WindowReader {
   readonly #sql: Sql;

@@ -86,7 +86,13 @@ export class ConsoleView {
       this.#timeline.set(entry.offset, entry);
       if (this.#timeline.size > TIMELINE_MAX) this.#timeline.delete(Math.min(...this.#timeline.keys()));
     }
-    const changes = [entry !== null, this.#runs.apply(event), this.#applyToPlace(event), this.#mark(event, record), this.#count(event, record)];
+    const changes = [
+      entry !== null,
+      this.#runs.apply(event),
+      this.#applyToPlace(event),
+      this.#mark(event, record),
+      this.#count(event, record),
+    ];
     if (changes.includes(true)) this.#revision += 1;
   }
 
@@ -100,13 +106,26 @@ export class ConsoleView {
         this.#place(event.value.endpoint).statistics.apply(event.value);
         return true;
       case 'Promoted':
-        Object.assign(this.#place(event.value.endpoint), { model: event.value.model, champion: event.value.version, championFromMs: event.value.effective_from });
+        Object.assign(this.#place(event.value.endpoint), {
+          model: event.value.model,
+          champion: event.value.version,
+          championFromMs: event.value.effective_from,
+        });
         return true;
       case 'RolledBack':
-        Object.assign(this.#place(event.value.endpoint), { model: event.value.model, champion: event.value.to_version, championFromMs: event.value.effective_from });
+        Object.assign(this.#place(event.value.endpoint), {
+          model: event.value.model,
+          champion: event.value.to_version,
+          championFromMs: event.value.effective_from,
+        });
         return true;
       case 'RolloutStarted':
-        Object.assign(this.#place(event.value.endpoint), { challenger: event.value.challenger, stage: 'shadow', share: 0, verdict: '' });
+        Object.assign(this.#place(event.value.endpoint), {
+          challenger: event.value.challenger,
+          stage: 'shadow',
+          share: 0,
+          verdict: '',
+        });
         return true;
       case 'RolloutAdvanced': {
         const { endpoint, stage, share, challenger } = event.value;
@@ -131,9 +150,19 @@ export class ConsoleView {
       case 'AlertRaised':
         return put(event.value.endpoint, 'alert', event.value.event_time, `Alert: ${event.value.name}`);
       case 'Promoted':
-        return put(event.value.endpoint, 'promotion', event.value.effective_from, `Version ${event.value.version} promoted`);
+        return put(
+          event.value.endpoint,
+          'promotion',
+          event.value.effective_from,
+          `Version ${event.value.version} promoted`,
+        );
       case 'RolledBack':
-        return put(event.value.endpoint, 'rollback', event.value.effective_from, `Back to version ${event.value.to_version}`);
+        return put(
+          event.value.endpoint,
+          'rollback',
+          event.value.effective_from,
+          `Back to version ${event.value.to_version}`,
+        );
       default:
         return false;
     }
@@ -142,7 +171,17 @@ export class ConsoleView {
   #place(name: string): Place {
     const known = this.#places.get(name);
     if (known !== undefined) return known;
-    const made: Place = { model: '', champion: 0, championFromMs: null, challenger: 0, stage: '', share: 0, verdict: '', statistics: new StatisticFold(), marks: new Map() };
+    const made: Place = {
+      model: '',
+      champion: 0,
+      championFromMs: null,
+      challenger: 0,
+      stage: '',
+      share: 0,
+      verdict: '',
+      statistics: new StatisticFold(),
+      marks: new Map(),
+    };
     this.#places.set(name, made);
     return made;
   }

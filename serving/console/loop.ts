@@ -38,19 +38,51 @@ export interface CountedFlow {
 
 const LIVE_LANE = 0;
 
-export function loopArrows(names: TopicNames, declared: Declared, log: LogMeasures, counted: CountedFlow): readonly Arrow[] {
+export function loopArrows(
+  names: TopicNames,
+  declared: Declared,
+  log: LogMeasures,
+  counted: CountedFlow,
+): readonly Arrow[] {
   return [...dataArrows(names, declared, log, counted.decidedMs), ...lifecycleArrows(counted)];
 }
 
-function dataArrows(names: TopicNames, { views, endpoints }: Declared, log: LogMeasures, decidedMs: number | null): Arrow[] {
+function dataArrows(
+  names: TopicNames,
+  { views, endpoints }: Declared,
+  log: LogMeasures,
+  decidedMs: number | null,
+): Arrow[] {
   const sources = [...new Set(views.map((view) => view.source.topic))];
   const features = views.map((view) => names.features(view.name));
   const of = (topic: (endpoint: string) => string): string[] => endpoints.map(({ name }) => topic(name));
-  const [requests, predictions, outcomes, results] = [of(names.requests), of(names.predictions), of(names.outcomes), of(names.results)];
-  const flow = (from: string, to: string, what: string, topics: readonly string[], lag: Lag): Arrow => ({ from, to, what, perSecond: log.perSecond(topics), total: log.total(topics), lag });
-  const featuresLag = summed(views.map((view) => log.behind(applicationIds.view(view.name), [view.source.topic, names.repartition(applicationIds.view(view.name))])));
-  const scoringLag = summed(endpoints.map(({ name }) => log.behind(applicationIds.scoring(name), [names.requests(name)])));
-  const joinLag = (topic: (endpoint: string) => string): Lag => summed(endpoints.map(({ name }) => log.behind(applicationIds.join(name), [topic(name)])));
+  const [requests, predictions, outcomes, results] = [
+    of(names.requests),
+    of(names.predictions),
+    of(names.outcomes),
+    of(names.results),
+  ];
+  const flow = (from: string, to: string, what: string, topics: readonly string[], lag: Lag): Arrow => ({
+    from,
+    to,
+    what,
+    perSecond: log.perSecond(topics),
+    total: log.total(topics),
+    lag,
+  });
+  const featuresLag = summed(
+    views.map((view) =>
+      log.behind(applicationIds.view(view.name), [
+        view.source.topic,
+        names.repartition(applicationIds.view(view.name)),
+      ]),
+    ),
+  );
+  const scoringLag = summed(
+    endpoints.map(({ name }) => log.behind(applicationIds.scoring(name), [names.requests(name)])),
+  );
+  const joinLag = (topic: (endpoint: string) => string): Lag =>
+    summed(endpoints.map(({ name }) => log.behind(applicationIds.join(name), [topic(name)])));
   const predictedTo = log.doneToMs(predictions, LIVE_LANE);
   return [
     flow('upstream', 'features', 'source events', sources, featuresLag),

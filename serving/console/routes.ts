@@ -29,7 +29,8 @@ const FILES = [
   { path: '/console/charts.js', file: 'charts.js', type: 'text/javascript; charset=utf-8' },
 ] as const;
 /** The page asks nobody else for anything, and runs nothing but its own file. */
-const POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const POLICY =
+  "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 const TICK_MS = 1000;
 /** A comment now and then tells proxies, and us, that the other side is still there. */
 const HEARTBEAT_TICKS = 15;
@@ -38,14 +39,31 @@ export function consoleRoutes(parts: ConsoleParts): RoutePlugin {
   return async (app) => {
     for (const { path, file, type } of FILES) {
       const body = readFileSync(new URL(`page/${file}`, import.meta.url));
-      app.get(path, async (_request, reply) => reply.type(type).headers({ 'content-security-policy': POLICY, 'x-content-type-options': 'nosniff', 'cache-control': 'no-cache' }).send(body));
+      app.get(path, async (_request, reply) =>
+        reply
+          .type(type)
+          .headers({
+            'content-security-policy': POLICY,
+            'x-content-type-options': 'nosniff',
+            'cache-control': 'no-cache',
+          })
+          .send(body),
+      );
     }
     app.get('/console/state', async () => ({ ...parts.view.state(), loop: parts.loop() }));
     app.get<{ Params: { offset: string } }>('/console/event/:offset', async (request) => {
       const offset = Number(request.params.offset);
-      if (!Number.isSafeInteger(offset) || offset < 0) throw new Failure('invalid_field', `${request.params.offset} is no offset.`, { field: 'offset', fix: 'Give a whole number from 0 on.' });
+      if (!Number.isSafeInteger(offset) || offset < 0)
+        throw new Failure('invalid_field', `${request.params.offset} is no offset.`, {
+          field: 'offset',
+          fix: 'Give a whole number from 0 on.',
+        });
       const found = await parts.eventAt(offset);
-      if (found === null) throw new Failure('unknown_name', `The lifecycle has no event at offset ${offset}.`, { field: 'offset', fix: 'Take an offset from the time line: transactions leave gaps between events.' });
+      if (found === null)
+        throw new Failure('unknown_name', `The lifecycle has no event at offset ${offset}.`, {
+          field: 'offset',
+          fix: 'Take an offset from the time line: transactions leave gaps between events.',
+        });
       return found;
     });
     const stream = new ConsoleStream(parts);
@@ -71,7 +89,11 @@ class ConsoleStream {
   }
 
   add(page: ServerResponse): void {
-    page.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' });
+    page.writeHead(200, {
+      'content-type': 'text/event-stream',
+      'cache-control': 'no-store',
+      'x-accel-buffering': 'no',
+    });
     page.on('close', () => this.#remove(page));
     const { view, loop } = this.#parts;
     page.write(`retry: 2000\n\n${eventText('state', view.state())}${eventText('loop', loop())}`);

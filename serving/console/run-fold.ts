@@ -61,7 +61,13 @@ export class RunFold {
   /** Newest first; a run that has only metrics yet (they come on a topic of their own) stands at the top. */
   get all(): RunState[] {
     return [...this.#runs]
-      .map(([id, run]) => ({ ...run, id, metrics: Object.fromEntries([...run.metrics].sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, { value }]) => [key, value])) }))
+      .map(([id, run]) => ({
+        ...run,
+        id,
+        metrics: Object.fromEntries(
+          [...run.metrics].sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, { value }]) => [key, value]),
+        ),
+      }))
       .sort((a, b) => (b.startedMs ?? Infinity) - (a.startedMs ?? Infinity) || (a.id < b.id ? -1 : 1))
       .slice(0, SHOWN_MAX);
   }
@@ -69,7 +75,15 @@ export class RunFold {
   #run(id: string): Run {
     const known = this.#runs.get(id);
     if (known !== undefined) return known;
-    const made: Run = { name: '', status: 'RUNNING', startedMs: null, endedMs: null, model: '', version: null, metrics: new Map() };
+    const made: Run = {
+      name: '',
+      status: 'RUNNING',
+      startedMs: null,
+      endedMs: null,
+      model: '',
+      version: null,
+      metrics: new Map(),
+    };
     this.#runs.set(id, made);
     return made;
   }

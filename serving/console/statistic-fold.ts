@@ -2,7 +2,12 @@
 import { type Statistic } from '../../schemas/events.generated.ts';
 
 /** [end of the window, value, 95 % interval], null where undefined */
-export type PerformancePoint = readonly [windowEndMs: number, value: number | null, low: number | null, high: number | null];
+export type PerformancePoint = readonly [
+  windowEndMs: number,
+  value: number | null,
+  low: number | null,
+  high: number | null,
+];
 
 export interface PerformanceLine {
   readonly measure: string;
@@ -60,7 +65,12 @@ export class StatisticFold {
     return [...this.#performance]
       .map(([id, windows]) => {
         const [measure = '', version = '0'] = id.split('/');
-        const points = inOrder(windows).map(([end, { value, low, high }]): PerformancePoint => [end, shortened(value), shortened(low), shortened(high)]);
+        const points = inOrder(windows).map(([end, { value, low, high }]): PerformancePoint => [
+          end,
+          shortened(value),
+          shortened(low),
+          shortened(high),
+        ]);
         return { measure, version: Number(version), points };
       })
       .sort((a, b) => a.version - b.version);
@@ -74,8 +84,21 @@ export class StatisticFold {
         const newest = ordered.at(-1)?.[1] ?? new Map<string, Statistic>();
         return {
           subject,
-          latest: [...newest.values()].map(({ name, value, threshold, verdict, reason }) => ({ name, value, threshold, verdict, reason })),
-          psi: ordered.map(([end, statistics]) => [end, shortened(statistics.get('psi')?.value ?? null), [...statistics.values()].some(({ verdict }) => verdict === 'drift')] as const),
+          latest: [...newest.values()].map(({ name, value, threshold, verdict, reason }) => ({
+            name,
+            value,
+            threshold,
+            verdict,
+            reason,
+          })),
+          psi: ordered.map(
+            ([end, statistics]) =>
+              [
+                end,
+                shortened(statistics.get('psi')?.value ?? null),
+                [...statistics.values()].some(({ verdict }) => verdict === 'drift'),
+              ] as const,
+          ),
         };
       })
       .sort((a, b) => rankOf(a.subject) - rankOf(b.subject));

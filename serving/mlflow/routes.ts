@@ -24,8 +24,20 @@ export interface MlflowDeps {
 }
 
 export type RunEntry =
-  | { readonly name: 'RunMetric'; readonly value: { readonly run_id: string; readonly key: string; readonly value: number; readonly timestamp: number; readonly step: number } }
-  | { readonly name: 'RunParameter' | 'RunTag'; readonly value: { readonly run_id: string; readonly key: string; readonly value: string } };
+  | {
+      readonly name: 'RunMetric';
+      readonly value: {
+        readonly run_id: string;
+        readonly key: string;
+        readonly value: number;
+        readonly timestamp: number;
+        readonly step: number;
+      };
+    }
+  | {
+      readonly name: 'RunParameter' | 'RunTag';
+      readonly value: { readonly run_id: string; readonly key: string; readonly value: string };
+    };
 
 type Body = Readonly<Record<string, unknown>>;
 
@@ -78,14 +90,20 @@ async function readJson(payload: Readable): Promise<unknown> {
 }
 
 function sendError(error: unknown, reply: FastifyReply): void {
-  const known = error instanceof MlflowError ? error : error instanceof Failure ? fromFailure(error) : new MlflowError('INTERNAL_ERROR', error instanceof Error ? error.message : String(error));
+  const known =
+    error instanceof MlflowError
+      ? error
+      : error instanceof Failure
+        ? fromFailure(error)
+        : new MlflowError('INTERNAL_ERROR', error instanceof Error ? error.message : String(error));
   reply.code(known.status).type('application/json').send({ error_code: known.errorCode, message: known.message });
 }
 
 function fromFailure(failure: Failure): MlflowError {
   if (failure.code === 'unknown_name') return new MlflowError('RESOURCE_DOES_NOT_EXIST', failure.message);
   if (failure.code === 'already_exists') return new MlflowError('RESOURCE_ALREADY_EXISTS', failure.message);
-  if (failure.code === 'unreachable' || failure.code === 'internal') return new MlflowError('INTERNAL_ERROR', failure.advice);
+  if (failure.code === 'unreachable' || failure.code === 'internal')
+    return new MlflowError('INTERNAL_ERROR', failure.advice);
   return invalid(failure.advice);
 }
 
@@ -96,12 +114,18 @@ function bodyOf(request: FastifyRequest): Body {
 function text(body: Body, name: string, otherwise?: string): string {
   const value = body[name] ?? otherwise;
   if (value === undefined || value === null) throw invalid(`Missing value for required parameter '${name}'.`);
-  if (typeof value !== 'string' && typeof value !== 'number' && typeof value !== 'boolean') throw invalid(`Invalid value for parameter '${name}': it is no text.`);
+  if (typeof value !== 'string' && typeof value !== 'number' && typeof value !== 'boolean')
+    throw invalid(`Invalid value for parameter '${name}': it is no text.`);
   return String(value);
 }
 
-function tagList(tags: ReadonlyMap<string, string> | Readonly<Record<string, string>>): { key: string; value: string }[] {
-  const entries = tags instanceof Map ? [...(tags as ReadonlyMap<string, string>)] : Object.entries(tags as Readonly<Record<string, string>>);
+function tagList(
+  tags: ReadonlyMap<string, string> | Readonly<Record<string, string>>,
+): { key: string; value: string }[] {
+  const entries =
+    tags instanceof Map
+      ? [...(tags as ReadonlyMap<string, string>)]
+      : Object.entries(tags as Readonly<Record<string, string>>);
   return entries.map(([key, value]) => ({ key, value }));
 }
 
@@ -125,7 +149,11 @@ function experimentJson(experiment: ExperimentView) {
 function experimentRoutes(app: FastifyInstance, prefix: string, { view, command }: MlflowDeps): void {
   app.post(`${prefix}/experiments/create`, async (request) => {
     const body = bodyOf(request);
-    const result = await command('CreateExperiment', { name: text(body, 'name'), artifact_location: text(body, 'artifact_location', ''), tags: tagsOf(body) });
+    const result = await command('CreateExperiment', {
+      name: text(body, 'name'),
+      artifact_location: text(body, 'artifact_location', ''),
+      tags: tagsOf(body),
+    });
     return result;
   });
   app.get(`${prefix}/experiments/get`, async (request) => {
@@ -139,7 +167,9 @@ function experimentRoutes(app: FastifyInstance, prefix: string, { view, command 
     if (experiment === undefined) throw missing(`Experiment with name '${name}'`);
     return { experiment: experimentJson(experiment) };
   });
-  app.post(`${prefix}/experiments/search`, async () => ({ experiments: [...view.experiments.values()].map(experimentJson) }));
+  app.post(`${prefix}/experiments/search`, async () => ({
+    experiments: [...view.experiments.values()].map(experimentJson),
+  }));
 }
 
 function runInfo(run: RunView) {
@@ -162,8 +192,15 @@ function number(value: number): number | string {
 }
 
 function runJson(run: RunView) {
-  const metrics = [...run.metrics.values()].flatMap((points) => shownMetric(points) ?? []).map((point) => ({ ...point, value: number(point.value) }));
-  return { info: runInfo(run), data: { metrics, params: tagList(run.params), tags: tagList(run.tags) }, inputs: {}, outputs: {} };
+  const metrics = [...run.metrics.values()]
+    .flatMap((points) => shownMetric(points) ?? [])
+    .map((point) => ({ ...point, value: number(point.value) }));
+  return {
+    info: runInfo(run),
+    data: { metrics, params: tagList(run.params), tags: tagList(run.tags) },
+    inputs: {},
+    outputs: {},
+  };
 }
 
 function runRoutes(app: FastifyInstance, prefix: string, deps: MlflowDeps): void {
@@ -183,7 +220,15 @@ function runRoutes(app: FastifyInstance, prefix: string, deps: MlflowDeps): void
     const run_name = text(body, 'run_name', tags['mlflow.runName'] ?? `run-${run_id.slice(0, 8)}`);
     const artifact_uri = `${experiment.artifactLocation}/${run_id}/artifacts`;
     const started_at = Number(body['start_time'] ?? nowMs());
-    await command('StartRun', { run_id, experiment_id: experiment.id, run_name, user_id: text(body, 'user_id', ''), started_at, artifact_uri, tags: { ...tags, 'mlflow.runName': run_name } });
+    await command('StartRun', {
+      run_id,
+      experiment_id: experiment.id,
+      run_name,
+      user_id: text(body, 'user_id', ''),
+      started_at,
+      artifact_uri,
+      tags: { ...tags, 'mlflow.runName': run_name },
+    });
     return { run: runJson(runOf({ run_id })) };
   });
   app.get(`${prefix}/runs/get`, async (request) => ({ run: runJson(runOf(bodyOf(request))) }));
@@ -191,17 +236,29 @@ function runRoutes(app: FastifyInstance, prefix: string, deps: MlflowDeps): void
     const body = bodyOf(request);
     const run = runOf(body);
     const status = body['status'];
-    if (status !== undefined && status !== 'RUNNING') await command('EndRun', { run_id: run.runId, status: text(body, 'status'), ended_at: Number(body['end_time'] ?? nowMs()) });
+    if (status !== undefined && status !== 'RUNNING')
+      await command('EndRun', {
+        run_id: run.runId,
+        status: text(body, 'status'),
+        ended_at: Number(body['end_time'] ?? nowMs()),
+      });
     return { run_info: runInfo(runOf(body)) };
   });
   app.post(`${prefix}/runs/search`, async (request) => {
     const ids = (bodyOf(request)['experiment_ids'] ?? []) as readonly string[];
-    const runs = [...view.runs.values()].filter((run) => ids.includes(run.experimentId)).sort((a, b) => b.startedMs - a.startedMs);
+    const runs = [...view.runs.values()]
+      .filter((run) => ids.includes(run.experimentId))
+      .sort((a, b) => b.startedMs - a.startedMs);
     return { runs: runs.map(runJson) };
   });
   app.get(`${prefix}/metrics/get-history`, async (request) => {
     const body = bodyOf(request);
-    return { metrics: (runOf(body).metrics.get(text(body, 'metric_key')) ?? []).map((point) => ({ ...point, value: number(point.value) })) };
+    return {
+      metrics: (runOf(body).metrics.get(text(body, 'metric_key')) ?? []).map((point) => ({
+        ...point,
+        value: number(point.value),
+      })),
+    };
   });
   app.post(`${prefix}/runs/log-metric`, async (request) => {
     const body = bodyOf(request);
@@ -215,16 +272,26 @@ function runRoutes(app: FastifyInstance, prefix: string, deps: MlflowDeps): void
   });
   app.post(`${prefix}/runs/set-tag`, async (request) => {
     const body = bodyOf(request);
-    await log([{ name: 'RunTag', value: { run_id: runOf(body).runId, key: text(body, 'key'), value: text(body, 'value') } }]);
+    await log([
+      { name: 'RunTag', value: { run_id: runOf(body).runId, key: text(body, 'key'), value: text(body, 'value') } },
+    ]);
     return {};
   });
   app.post(`${prefix}/runs/log-batch`, async (request) => {
     const body = bodyOf(request);
     const run = runOf(body);
     const list = (name: string): readonly Body[] => (body[name] ?? []) as readonly Body[];
-    if (list('metrics').length > BATCH_METRICS_MAX) throw invalid(`A batch may hold ${BATCH_METRICS_MAX} metrics; this one holds ${list('metrics').length}.`);
-    const tags = list('tags').map((tag): RunEntry => ({ name: 'RunTag', value: { run_id: run.runId, key: text(tag, 'key'), value: text(tag, 'value') } }));
-    await log([...list('metrics').map((metric) => metricEntry(run.runId, metric, nowMs())), ...list('params').map((param) => paramEntry(run, param)), ...tags]);
+    if (list('metrics').length > BATCH_METRICS_MAX)
+      throw invalid(`A batch may hold ${BATCH_METRICS_MAX} metrics; this one holds ${list('metrics').length}.`);
+    const tags = list('tags').map((tag): RunEntry => ({
+      name: 'RunTag',
+      value: { run_id: run.runId, key: text(tag, 'key'), value: text(tag, 'value') },
+    }));
+    await log([
+      ...list('metrics').map((metric) => metricEntry(run.runId, metric, nowMs())),
+      ...list('params').map((param) => paramEntry(run, param)),
+      ...tags,
+    ]);
     return {};
   });
   for (const path of ['log-inputs', 'outputs', 'log-model']) app.post(`${prefix}/runs/${path}`, async () => ({}));
@@ -232,15 +299,29 @@ function runRoutes(app: FastifyInstance, prefix: string, deps: MlflowDeps): void
 
 function metricEntry(run_id: string, body: Body, nowMs: number): RunEntry {
   const value = Number(body['value']);
-  if (body['value'] === undefined || (Number.isNaN(value) && body['value'] !== 'NaN')) throw invalid(`Metric ${text(body, 'key')} has no number as its value.`);
-  return { name: 'RunMetric', value: { run_id, key: text(body, 'key'), value, timestamp: Number(body['timestamp'] ?? nowMs), step: Number(body['step'] ?? 0) } };
+  if (body['value'] === undefined || (Number.isNaN(value) && body['value'] !== 'NaN'))
+    throw invalid(`Metric ${text(body, 'key')} has no number as its value.`);
+  return {
+    name: 'RunMetric',
+    value: {
+      run_id,
+      key: text(body, 'key'),
+      value,
+      timestamp: Number(body['timestamp'] ?? nowMs),
+      step: Number(body['step'] ?? 0),
+    },
+  };
 }
 
 function paramEntry(run: RunView, body: Body): RunEntry {
   const [key, value] = [text(body, 'key'), text(body, 'value')];
   const known = run.params.get(key);
-  if (known !== undefined && known !== value) throw invalid(`Changing param values is not allowed. Param with key='${key}' was already logged with value='${known}' for run ID='${run.runId}'.`);
-  if (value.length > PARAM_LENGTH_MAX) throw invalid(`Param value of '${key}' is longer than ${PARAM_LENGTH_MAX} characters.`);
+  if (known !== undefined && known !== value)
+    throw invalid(
+      `Changing param values is not allowed. Param with key='${key}' was already logged with value='${known}' for run ID='${run.runId}'.`,
+    );
+  if (value.length > PARAM_LENGTH_MAX)
+    throw invalid(`Param value of '${key}' is longer than ${PARAM_LENGTH_MAX} characters.`);
   return { name: 'RunParameter', value: { run_id: run.runId, key, value } };
 }
 
@@ -282,12 +363,22 @@ function modelRoutes(app: FastifyInstance, prefix: string, { view, command }: Ml
   };
   app.post(`${prefix}/registered-models/create`, async (request) => {
     const body = bodyOf(request);
-    await command('RegisterModel', { model: text(body, 'name'), description: text(body, 'description', ''), tags: tagsOf(body) });
+    await command('RegisterModel', {
+      model: text(body, 'name'),
+      description: text(body, 'description', ''),
+      tags: tagsOf(body),
+    });
     return { registered_model: modelJson(modelOf(body)) };
   });
-  app.get(`${prefix}/registered-models/get`, async (request) => ({ registered_model: modelJson(modelOf(bodyOf(request))) }));
-  app.get(`${prefix}/registered-models/search`, async () => ({ registered_models: [...view.models.values()].map(modelJson) }));
-  app.post(`${prefix}/registered-models/get-latest-versions`, async (request) => ({ model_versions: modelJson(modelOf(bodyOf(request))).latest_versions }));
+  app.get(`${prefix}/registered-models/get`, async (request) => ({
+    registered_model: modelJson(modelOf(bodyOf(request))),
+  }));
+  app.get(`${prefix}/registered-models/search`, async () => ({
+    registered_models: [...view.models.values()].map(modelJson),
+  }));
+  app.post(`${prefix}/registered-models/get-latest-versions`, async (request) => ({
+    model_versions: modelJson(modelOf(bodyOf(request))).latest_versions,
+  }));
   app.get(`${prefix}/registered-models/alias`, async (request) => {
     const body = bodyOf(request);
     const model = modelOf(body);
@@ -298,7 +389,11 @@ function modelRoutes(app: FastifyInstance, prefix: string, { view, command }: Ml
   });
   app.post(`${prefix}/registered-models/alias`, async (request) => {
     const body = bodyOf(request);
-    await command('SetAlias', { model: modelOf(body).name, alias: text(body, 'alias'), version: Number(text(body, 'version')) });
+    await command('SetAlias', {
+      model: modelOf(body).name,
+      alias: text(body, 'alias'),
+      version: Number(text(body, 'version')),
+    });
     return {};
   });
   app.delete(`${prefix}/registered-models/alias`, async (request) => {
@@ -308,12 +403,26 @@ function modelRoutes(app: FastifyInstance, prefix: string, { view, command }: Ml
   });
   app.post(`${prefix}/model-versions/create`, async (request) => {
     const body = bodyOf(request);
-    const result = (await command('CreateModelVersion', { model: modelOf(body).name, source: text(body, 'source'), run_id: text(body, 'run_id', ''), description: text(body, 'description', ''), tags: tagsOf(body) })) as { version: number };
+    const result = (await command('CreateModelVersion', {
+      model: modelOf(body).name,
+      source: text(body, 'source'),
+      run_id: text(body, 'run_id', ''),
+      description: text(body, 'description', ''),
+      tags: tagsOf(body),
+    })) as { version: number };
     return { model_version: versionJson(modelOf(body), result.version) };
   });
-  app.get(`${prefix}/model-versions/get`, async (request) => ({ model_version: versionJson(modelOf(bodyOf(request)), Number(text(bodyOf(request), 'version'))) }));
-  app.get(`${prefix}/model-versions/get-download-uri`, async (request) => ({ artifact_uri: versionJson(modelOf(bodyOf(request)), Number(text(bodyOf(request), 'version'))).source }));
-  app.get(`${prefix}/model-versions/search`, async () => ({ model_versions: [...view.models.values()].flatMap((model) => [...model.versions.keys()].map((version) => versionJson(model, version))) }));
+  app.get(`${prefix}/model-versions/get`, async (request) => ({
+    model_version: versionJson(modelOf(bodyOf(request)), Number(text(bodyOf(request), 'version'))),
+  }));
+  app.get(`${prefix}/model-versions/get-download-uri`, async (request) => ({
+    artifact_uri: versionJson(modelOf(bodyOf(request)), Number(text(bodyOf(request), 'version'))).source,
+  }));
+  app.get(`${prefix}/model-versions/search`, async () => ({
+    model_versions: [...view.models.values()].flatMap((model) =>
+      [...model.versions.keys()].map((version) => versionJson(model, version)),
+    ),
+  }));
 }
 
 function artifactRoutes(app: FastifyInstance, { artifacts }: MlflowDeps): void {

@@ -41,7 +41,9 @@ export interface ModelView {
 }
 
 export class RegistryView {
-  readonly experiments = new Map<string, ExperimentView>([['0', { id: '0', name: 'Default', artifactLocation: 'mlflow-artifacts:/0', createdMs: 0, tags: {} }]]);
+  readonly experiments = new Map<string, ExperimentView>([
+    ['0', { id: '0', name: 'Default', artifactLocation: 'mlflow-artifacts:/0', createdMs: 0, tags: {} }],
+  ]);
   readonly runs = new Map<string, RunView>();
   readonly models = new Map<string, ModelView>();
 
@@ -88,7 +90,15 @@ export class RegistryView {
         return;
       case 'ModelRegistered': {
         const { model, created_at, description, tags } = event.value;
-        if (!this.models.has(model)) this.models.set(model, { name: model, createdMs: created_at, description, tags, versions: new Map(), aliases: new Map() });
+        if (!this.models.has(model))
+          this.models.set(model, {
+            name: model,
+            createdMs: created_at,
+            description,
+            tags,
+            versions: new Map(),
+            aliases: new Map(),
+          });
         return;
       }
       case 'ModelVersionCreated':
@@ -106,7 +116,19 @@ export class RegistryView {
   #runOf(runId: string): RunView {
     const known = this.runs.get(runId);
     if (known !== undefined) return known;
-    const made: RunView = { runId, experimentId: '', runName: '', userId: '', artifactUri: '', startedMs: 0, endedMs: null, status: 'RUNNING', metrics: new Map(), params: new Map(), tags: new Map() };
+    const made: RunView = {
+      runId,
+      experimentId: '',
+      runName: '',
+      userId: '',
+      artifactUri: '',
+      startedMs: 0,
+      endedMs: null,
+      status: 'RUNNING',
+      metrics: new Map(),
+      params: new Map(),
+      tags: new Map(),
+    };
     this.runs.set(runId, made);
     return made;
   }
@@ -116,7 +138,8 @@ export class RegistryView {
     const points = run.metrics.get(key) ?? [];
     run.metrics.set(key, points);
     // the same point twice is one point: retries of the client change nothing
-    if (!points.some((point) => point.step === step && point.timestamp === timestamp && point.value === value)) points.push({ key, value, timestamp, step });
+    if (!points.some((point) => point.step === step && point.timestamp === timestamp && point.value === value))
+      points.push({ key, value, timestamp, step });
   }
 }
 

@@ -33,19 +33,30 @@ export function viewsOf(endpoint: EndpointDefinition): string[] {
  * @param entityOf entity of each view
  * @throws Failure `missing_field` or `invalid_field`, naming the request's field
  */
-export function gather(endpoint: EndpointDefinition, entityOf: ReadonlyMap<string, string>, request: unknown, lookup: FeatureLookup): GatheredRequest {
+export function gather(
+  endpoint: EndpointDefinition,
+  entityOf: ReadonlyMap<string, string>,
+  request: unknown,
+  lookup: FeatureLookup,
+): GatheredRequest {
   const fields = asFields(request);
   const requestId = fields[endpoint.request.key_field];
-  if (requestId === undefined || requestId === null || requestId === '') throw missing(endpoint.request.key_field, 'It identifies the request.');
-  if (typeof requestId !== 'string' && typeof requestId !== 'number') throw invalidField(endpoint.request.key_field, requestId, 'text or an integer');
+  if (requestId === undefined || requestId === null || requestId === '')
+    throw missing(endpoint.request.key_field, 'It identifies the request.');
+  if (typeof requestId !== 'string' && typeof requestId !== 'number')
+    throw invalidField(endpoint.request.key_field, requestId, 'text or an integer');
   const eventTimeMs = fields[endpoint.request.event_time_field];
   if (typeof eventTimeMs !== 'number') throw missing(endpoint.request.event_time_field, 'Give epoch milliseconds.');
   const rows = viewsOf(endpoint).map((view) => {
     const field = endpoint.entities[entityOf.get(view) ?? ''] ?? '';
     const key = fields[field];
-    if (key === undefined) throw missing(field, `It holds the key for the features of ${view}; give null where it is unknown.`);
-    if (key !== null && typeof key !== 'string' && typeof key !== 'number') throw invalidField(field, key, 'a string, an integer or null');
-    return key === null ? { view, entityKey: '', found: undefined } : { view, entityKey: String(key), found: lookup.row(view, String(key)) };
+    if (key === undefined)
+      throw missing(field, `It holds the key for the features of ${view}; give null where it is unknown.`);
+    if (key !== null && typeof key !== 'string' && typeof key !== 'number')
+      throw invalidField(field, key, 'a string, an integer or null');
+    return key === null
+      ? { view, entityKey: '', found: undefined }
+      : { view, entityKey: String(key), found: lookup.row(view, String(key)) };
   });
   const rowOf = new Map(rows.map(({ view, found }) => [view, found?.row]));
   const values = endpoint.inputs.map((input) => {
@@ -57,7 +68,8 @@ export function gather(endpoint: EndpointDefinition, entityOf: ReadonlyMap<strin
 }
 
 function asFields(request: unknown): Readonly<Record<string, unknown>> {
-  if (typeof request === 'object' && request !== null && !Array.isArray(request)) return request as Readonly<Record<string, unknown>>;
+  if (typeof request === 'object' && request !== null && !Array.isArray(request))
+    return request as Readonly<Record<string, unknown>>;
   throw new Failure('invalid_request', 'The request is no record with named fields.', { fix: 'Send an object.' });
 }
 
@@ -80,7 +92,10 @@ function checked(name: string, value: unknown, kind: 'number' | 'category'): str
 }
 
 /** Categories become their index (−1: unknown), missing numbers stay null. */
-export function encodeInputs(values: readonly (string | number | null)[], inputs: readonly VersionInput[]): (number | null)[] {
+export function encodeInputs(
+  values: readonly (string | number | null)[],
+  inputs: readonly VersionInput[],
+): (number | null)[] {
   return values.map((value, index) => {
     const input = inputs[index];
     if (input?.kind !== 'category') return typeof value === 'string' ? Number(value) : value;

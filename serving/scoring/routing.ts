@@ -28,11 +28,18 @@ export class Routing {
 
   apply(event: Event): void {
     if (event.name === 'RoutingChanged' && event.value.endpoint === this.#endpoint) this.#change(event.value);
-    else if (event.name === 'ControlAdvanced' && event.value.endpoint === this.#endpoint) this.#controlUntilMs = Math.max(this.#controlUntilMs, event.value.until);
+    else if (event.name === 'ControlAdvanced' && event.value.endpoint === this.#endpoint)
+      this.#controlUntilMs = Math.max(this.#controlUntilMs, event.value.until);
     else if (event.name === 'ModelVersionCreated') {
       const { model, version, weights_sha256, weights_uri, inputs } = event.value;
       const parsed = inputs === '' ? [] : (JSON.parse(inputs) as VersionInput[]);
-      this.#versions.set(versionId(model, version), { model, version, weightsSha256: weights_sha256, weightsUri: weights_uri, inputs: parsed });
+      this.#versions.set(versionId(model, version), {
+        model,
+        version,
+        weightsSha256: weights_sha256,
+        weightsUri: weights_uri,
+        inputs: parsed,
+      });
     }
   }
 
@@ -54,7 +61,10 @@ export class Routing {
   /** All versions that some route names from `fromMs` on, so that they can be loaded ahead. */
   needed(fromMs: number): ServableVersion[] {
     const current = this.#routeAt(fromMs);
-    const arms = [...(current === null ? [] : current.arms), ...this.#routes.filter((route) => route.fromMs > fromMs).flatMap((route) => route.arms)];
+    const arms = [
+      ...(current === null ? [] : current.arms),
+      ...this.#routes.filter((route) => route.fromMs > fromMs).flatMap((route) => route.arms),
+    ];
     const ids = new Set(arms.map((arm) => versionId(arm.model, arm.version)));
     return [...ids].flatMap((id) => this.#versions.get(id) ?? []);
   }

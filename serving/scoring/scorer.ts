@@ -12,7 +12,12 @@ export interface ScoreTask {
 }
 
 /** One prediction per task, in order. @throws Failure `unknown_name` when a version is not in the registry */
-export async function scoreTasks(endpoint: string, tasks: readonly ScoreTask[], routing: Pick<Routing, 'version'>, models: Models): Promise<Prediction[]> {
+export async function scoreTasks(
+  endpoint: string,
+  tasks: readonly ScoreTask[],
+  routing: Pick<Routing, 'version'>,
+  models: Models,
+): Promise<Prediction[]> {
   const predictions = new Array<Prediction>(tasks.length);
   const byVersion = Map.groupBy(tasks.keys(), (index) => {
     const arm = tasks[index]?.arm;
@@ -22,7 +27,14 @@ export async function scoreTasks(endpoint: string, tasks: readonly ScoreTask[], 
   return predictions;
 }
 
-async function scoreVersion(endpoint: string, indexes: readonly number[], tasks: readonly ScoreTask[], routing: Pick<Routing, 'version'>, models: Models, into: Prediction[]): Promise<void> {
+async function scoreVersion(
+  endpoint: string,
+  indexes: readonly number[],
+  tasks: readonly ScoreTask[],
+  routing: Pick<Routing, 'version'>,
+  models: Models,
+  into: Prediction[],
+): Promise<void> {
   const arm = tasks[indexes[0] ?? -1]?.arm;
   if (arm === undefined) return;
   const version = routing.version(arm.model, arm.version);
@@ -38,11 +50,18 @@ async function scoreVersion(endpoint: string, indexes: readonly number[], tasks:
   const scores = await models.run(versionId(arm.model, arm.version), data, indexes.length);
   for (const [row, index] of indexes.entries()) {
     const task = tasks[index];
-    if (task !== undefined) into[index] = predictionOf(endpoint, task, version, scores[row] ?? Number.NaN, features[row] ?? []);
+    if (task !== undefined)
+      into[index] = predictionOf(endpoint, task, version, scores[row] ?? Number.NaN, features[row] ?? []);
   }
 }
 
-function predictionOf(endpoint: string, { request, arm, purpose }: ScoreTask, version: ServableVersion, score: number, features: readonly (number | null)[]): Prediction {
+function predictionOf(
+  endpoint: string,
+  { request, arm, purpose }: ScoreTask,
+  version: ServableVersion,
+  score: number,
+  features: readonly (number | null)[],
+): Prediction {
   return {
     prediction_id: `${request.requestId}:${arm.model}:${arm.version}:${purpose}`,
     request_id: request.requestId,

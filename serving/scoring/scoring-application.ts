@@ -9,7 +9,13 @@ import { headerMaker } from '../../streams/event-headers.ts';
 import { FOREVER_MS } from '../../streams/lane.ts';
 import { type Header, type LogRecord } from '../../streams/log.ts';
 import { type Instant } from '../../streams/merge.ts';
-import { type ApplicationSpec, type Decoded, type Processor, type SubTopology, type TaskContext } from '../../streams/processor.ts';
+import {
+  type ApplicationSpec,
+  type Decoded,
+  type Processor,
+  type SubTopology,
+  type TaskContext,
+} from '../../streams/processor.ts';
 import { applicationIds } from '../../streams/topology.ts';
 import { type OnlineStore } from '../online-store.ts';
 import { type GatheredRequest, gather, viewsOf } from './feature-vector.ts';
@@ -44,14 +50,18 @@ export function scoringApplication(options: ScoringOptions): ApplicationSpec {
     single: true,
     globalTopics: views.map((view) => names.features(view)),
     store: null,
-    outputLanes: (partitions) => partitions.map((partition) => ({ topic: names.predictions(endpoint.name), partition, lane })),
+    outputLanes: (partitions) =>
+      partitions.map((partition) => ({ topic: names.predictions(endpoint.name), partition, lane })),
     create: async (context) => {
       const store = await options.openStore(context.startMs);
       return { processor: new ScoringProcessor(options, context, store), globalPositions: store.positions };
     },
   };
   const untyped: unknown = topology;
-  return { id: purpose === 'live' ? applicationIds.scoring(endpoint.name) : applicationIds.shadow(endpoint.name), subTopologies: [untyped as SubTopology<never>] };
+  return {
+    id: purpose === 'live' ? applicationIds.scoring(endpoint.name) : applicationIds.shadow(endpoint.name),
+    subTopologies: [untyped as SubTopology<never>],
+  };
 }
 
 interface Pending extends ScoreTask {
@@ -78,7 +88,10 @@ class ScoringProcessor implements Processor {
 
   decode(record: LogRecord): Decoded {
     // a feature row's timestamp is its event time; its value is decoded when somebody asks for the row
-    if (record.topic !== this.#requestsTopic) return record.value === null ? { kind: 'skip' } : { kind: 'input', lane: 0, eventTimeMs: record.timestampMs, value: null };
+    if (record.topic !== this.#requestsTopic)
+      return record.value === null
+        ? { kind: 'skip' }
+        : { kind: 'input', lane: 0, eventTimeMs: record.timestampMs, value: null };
     try {
       const value = decodeValue(this.#options.codec.reader, record.value);
       return { kind: 'input', lane: 0, eventTimeMs: this.#eventTimeOf(value, record), value };
@@ -90,7 +103,8 @@ class ScoringProcessor implements Processor {
 
   #eventTimeOf(value: unknown, record: LogRecord): number {
     const field = this.#options.endpoint.request.event_time_field;
-    const time = typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>)[field] : undefined;
+    const time =
+      typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>)[field] : undefined;
     // without one the request is still decoded, and refused where the field is read
     return typeof time === 'number' ? time : record.timestampMs;
   }
@@ -102,9 +116,11 @@ class ScoringProcessor implements Processor {
   step({ timeMs, inputs }: Instant): void {
     for (const { record } of inputs) {
       const view = this.#viewOfTopic.get(record.topic);
-      if (view !== undefined && record.value !== null) this.#store.apply(view, record.key?.toString() ?? '', record.value, record.partition, record.offset);
+      if (view !== undefined && record.value !== null)
+        this.#store.apply(view, record.key?.toString() ?? '', record.value, record.partition, record.offset);
     }
-    for (const { record, value, eventTimeMs } of inputs) if (record.topic === this.#requestsTopic) this.#take(record, value, eventTimeMs, timeMs);
+    for (const { record, value, eventTimeMs } of inputs)
+      if (record.topic === this.#requestsTopic) this.#take(record, value, eventTimeMs, timeMs);
   }
 
   #take(record: LogRecord, value: unknown, eventTimeMs: number, timeMs: number): void {
@@ -112,9 +128,12 @@ class ScoringProcessor implements Processor {
     if (endpoint.serve_from !== null && eventTimeMs < endpoint.serve_from) return;
     try {
       const request = gather(endpoint, this.#options.entityOf, value, this.#store);
-      for (const arm of this.#arms(request, timeMs)) this.#pending.push({ request, arm, purpose, record, arrivedMs: this.#options.nowMs() });
+      for (const arm of this.#arms(request, timeMs))
+        this.#pending.push({ request, arm, purpose, record, arrivedMs: this.#options.nowMs() });
       if (purpose === 'live' && routing.live(timeMs, request.requestId) === null) {
-        throw new Failure('not_ready', `No version of ${endpoint.model} serves yet.`, { fix: 'Promote one, then put the request back.' });
+        throw new Failure('not_ready', `No version of ${endpoint.model} serves yet.`, {
+          fix: 'Promote one, then put the request back.',
+        });
       }
     } catch (failure) {
       if (!(failure instanceof Failure)) throw failure;

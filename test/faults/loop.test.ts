@@ -9,11 +9,25 @@ import { type DemoReport, Platform } from './platform.ts';
 const UNTIL = '2013-04-24';
 const WITHIN_MS = 240_000;
 /** Each once, in an order drawn from the seed. */
-const VICTIMS = ['features-1', 'scoring-0', 'lifecycle', 'analytics', 'monitoring', 'kafka', 'shadow', 'clickhouse', 'gateway', 'features-3'];
+const VICTIMS = [
+  'features-1',
+  'scoring-0',
+  'lifecycle',
+  'analytics',
+  'monitoring',
+  'kafka',
+  'shadow',
+  'clickhouse',
+  'gateway',
+  'features-3',
+];
 
 async function demo(platform: Platform): Promise<DemoReport> {
   const report = join(platform.folder, 'report.json');
-  const { code, text } = await platform.run(['demo', '--quick', '--once', '--until', UNTIL, '--report', report], WITHIN_MS);
+  const { code, text } = await platform.run(
+    ['demo', '--quick', '--once', '--until', UNTIL, '--report', report],
+    WITHIN_MS,
+  );
   assert.equal(code, 0, text);
   return JSON.parse(readFileSync(report, 'utf8')) as DemoReport;
 }

@@ -8,7 +8,13 @@ import { join } from 'node:path';
 const cli = new URL('../../infra/cli/millrace.ts', import.meta.url).pathname;
 
 export interface DemoReport {
-  readonly auc: readonly { readonly month: string; readonly model_version: number; readonly purpose: string; readonly rows: number; readonly auc: number }[];
+  readonly auc: readonly {
+    readonly month: string;
+    readonly model_version: number;
+    readonly purpose: string;
+    readonly rows: number;
+    readonly auc: number;
+  }[];
   readonly counts: Readonly<Record<string, number>>;
   readonly digests: Readonly<Record<string, string>>;
   readonly dead_letters: Readonly<Record<string, number>>;
@@ -65,7 +71,10 @@ export class Platform {
 
   start(args: readonly string[]): ChildProcess {
     this.output = '';
-    const child = spawn(process.execPath, [cli, ...args], { env: { ...process.env, ...this.#environment }, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [cli, ...args], {
+      env: { ...process.env, ...this.#environment },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     const take = (chunk: Buffer): void => {
       this.output += chunk.toString();
     };
@@ -90,7 +99,8 @@ export class Platform {
   async says(pattern: RegExp, timeoutMs: number): Promise<void> {
     const untilMs = performance.now() + timeoutMs;
     while (!pattern.test(this.output)) {
-      if (this.#child?.exitCode !== null || performance.now() > untilMs) throw new Error(`It did not say ${String(pattern)}:\n${this.output}`);
+      if (this.#child?.exitCode !== null || performance.now() > untilMs)
+        throw new Error(`It did not say ${String(pattern)}:\n${this.output}`);
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   }

@@ -52,7 +52,8 @@ function decide(
     `${name} of the challenger ${inWords(challenger)}, of the champion ${inWords(champion)} on the same ${String(rows)} rows: ` +
     `gain ${inWords(gain)}, 95 % interval ${inWords(low)} to ${inWords(high)}`;
   const tolerance = inWords(rules.tolerance);
-  if (gain > 0 && low > -rules.tolerance) return { verdict: 'pass', reason: `${facts}, wholly above ${rules.tolerance === 0 ? '0' : `−${tolerance}`}.` };
+  if (gain > 0 && low > -rules.tolerance)
+    return { verdict: 'pass', reason: `${facts}, wholly above ${rules.tolerance === 0 ? '0' : `−${tolerance}`}.` };
   if (gain <= 0 && high <= rules.tolerance)
     return { verdict: 'fail', reason: `${facts}: no gain, and not more than ${tolerance} at best.` };
   return { verdict: 'wait', reason: `${facts}: still too wide for a verdict at a tolerance of ${tolerance}.` };

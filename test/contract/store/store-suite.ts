@@ -13,7 +13,10 @@ export function storeSuite(name: string, make: () => StateStores): void {
       { key: bytes('k2'), value: bytes('v2') },
     ]);
     const answers = await store.multiGet([bytes('k2'), bytes('none'), bytes('k1')]);
-    assert.deepEqual(answers.map((value) => value?.toString() ?? null), ['v2', null, 'v1']);
+    assert.deepEqual(
+      answers.map((value) => value?.toString() ?? null),
+      ['v2', null, 'v1'],
+    );
     await store.close();
   });
 
@@ -26,7 +29,10 @@ export function storeSuite(name: string, make: () => StateStores): void {
       { key: bytes('n'), value: bytes('2') },
     ]);
     const answers = await store.multiGet([bytes('k'), bytes('n')]);
-    assert.deepEqual(answers.map((value) => value?.toString() ?? null), [null, '2']);
+    assert.deepEqual(
+      answers.map((value) => value?.toString() ?? null),
+      [null, '2'],
+    );
     await store.close();
   });
 

@@ -25,8 +25,13 @@ const scenario = fc
   .array(fc.array(fc.integer({ min: 0, max: 20 }), { maxLength: 15 }), { minLength: 1, maxLength: 4 })
   .map((lanes) => lanes.map((times) => [...times].sort((a, b) => a - b)))
   .chain((lanes) => {
-    const arrivals: Arrival[] = lanes.flatMap((times, lane) => times.map((timeMs, offset) => ({ lane, timeMs, offset })));
-    return fc.record({ lanes: fc.constant(lanes), order: fc.shuffledSubarray(arrivals, { minLength: arrivals.length, maxLength: arrivals.length }) });
+    const arrivals: Arrival[] = lanes.flatMap((times, lane) =>
+      times.map((timeMs, offset) => ({ lane, timeMs, offset })),
+    );
+    return fc.record({
+      lanes: fc.constant(lanes),
+      order: fc.shuffledSubarray(arrivals, { minLength: arrivals.length, maxLength: arrivals.length }),
+    });
   });
 
 function run(lanes: readonly (readonly number[])[], order: readonly Arrival[]): string[] {
@@ -36,7 +41,9 @@ function run(lanes: readonly (readonly number[])[], order: readonly Arrival[]): 
   const seen: string[] = [];
   const drain = (): void => {
     for (let instant = merge.next(FOREVER_MS); instant !== null; instant = merge.next(FOREVER_MS)) {
-      seen.push(`${instant.timeMs} ${instant.inputs.map((input) => String(input.value)).join(',')} ${instant.timers.join(',')}`);
+      seen.push(
+        `${instant.timeMs} ${instant.inputs.map((input) => String(input.value)).join(',')} ${instant.timers.join(',')}`,
+      );
       for (const input of instant.inputs) timers.set(String(input.value), instant.timeMs + 7);
     }
   };
@@ -51,10 +58,12 @@ function run(lanes: readonly (readonly number[])[], order: readonly Arrival[]): 
     drain();
     // a mark for what was complete before the next record of the lane
     const followingMs = lanes[lane]?.[offset + 1];
-    if (followingMs !== undefined && followingMs > timeMs) made[lane]?.mark({ eventTimeMs: followingMs - 1, offset: offset + 1, live: false });
+    if (followingMs !== undefined && followingMs > timeMs)
+      made[lane]?.mark({ eventTimeMs: followingMs - 1, offset: offset + 1, live: false });
     drain();
   }
-  for (const [lane, times] of lanes.entries()) made[lane]?.mark({ eventTimeMs: 100, offset: times.length, live: false });
+  for (const [lane, times] of lanes.entries())
+    made[lane]?.mark({ eventTimeMs: 100, offset: times.length, live: false });
   drain();
   return seen;
 }
@@ -66,9 +75,18 @@ test('the merge is the same whatever the order in which lanes arrive, and sorted
       const inLaneOrder = [...order].sort((a, b) => a.lane - b.lane);
       assert.deepEqual(seen, run(lanes, inLaneOrder));
       const times = seen.map((line) => Number(line.split(' ')[0]));
-      assert.deepEqual(times, [...times].sort((a, b) => a - b));
+      assert.deepEqual(
+        times,
+        [...times].sort((a, b) => a - b),
+      );
       assert.equal(new Set(times).size, times.length, 'one instant per time');
-      const inputs = seen.flatMap((line) => line.split(' ')[1]?.split(',').filter((name) => name !== '') ?? []);
+      const inputs = seen.flatMap(
+        (line) =>
+          line
+            .split(' ')[1]
+            ?.split(',')
+            .filter((name) => name !== '') ?? [],
+      );
       assert.equal(inputs.length, order.length);
     }),
   );

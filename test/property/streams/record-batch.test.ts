@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { crc32c as theirCrc, createRecordsBatch, murmur2 as theirMurmur2, readRecordsBatches, Reader } from '@platformatic/kafka';
+import {
+  crc32c as theirCrc,
+  createRecordsBatch,
+  murmur2 as theirMurmur2,
+  readRecordsBatches,
+  Reader,
+} from '@platformatic/kafka';
 import fc from 'fast-check';
 import { crc32c } from '../../../streams/crc32c.ts';
 import { type NewRecord } from '../../../streams/log.ts';
@@ -8,14 +14,17 @@ import { murmur2 } from '../../../streams/murmur2.ts';
 import { decodeRecordBatches, encodeRecordBatch } from '../../../streams/record-batch.ts';
 
 const bytes = fc.uint8Array({ maxLength: 300 }).map((array) => Buffer.from(array));
-const record: fc.Arbitrary<NewRecord> = fc.record({
-  topic: fc.constant('t'),
-  partition: fc.constant(3),
-  timestampMs: fc.integer({ min: 0, max: 4_000_000_000_000 }),
-  key: fc.option(bytes),
-  value: fc.option(bytes),
-  headers: fc.array(fc.record({ key: fc.string(), value: bytes }, { noNullPrototype: true }), { maxLength: 3 }),
-}, { noNullPrototype: true });
+const record: fc.Arbitrary<NewRecord> = fc.record(
+  {
+    topic: fc.constant('t'),
+    partition: fc.constant(3),
+    timestampMs: fc.integer({ min: 0, max: 4_000_000_000_000 }),
+    key: fc.option(bytes),
+    value: fc.option(bytes),
+    headers: fc.array(fc.record({ key: fc.string(), value: bytes }, { noNullPrototype: true }), { maxLength: 3 }),
+  },
+  { noNullPrototype: true },
+);
 const place = { topic: 't', partition: 3 };
 
 test('decode(encode(records)) gives the records', () => {
@@ -35,7 +44,10 @@ test("the library reads our batches, and we read the library's", () => {
   fc.assert(
     fc.property(fc.array(record, { minLength: 1, maxLength: 20 }), (records) => {
       const read = readRecordsBatches(Reader.from(encodeRecordBatch(records)))[0];
-      assert.deepEqual(read?.records.map((given) => given.value), records.map((given) => given.value));
+      assert.deepEqual(
+        read?.records.map((given) => given.value),
+        records.map((given) => given.value),
+      );
       const theirs = createRecordsBatch(
         records.map((given) => ({
           topic: 't',
@@ -45,8 +57,14 @@ test("the library reads our batches, and we read the library's", () => {
         })),
       ).buffer;
       const ours = decodeRecordBatches(theirs, place, 0, []).records;
-      assert.deepEqual(ours.map((given) => given.offset), records.map((_, offset) => offset));
-      assert.deepEqual(ours.map((given) => given.key), records.map((given) => given.key));
+      assert.deepEqual(
+        ours.map((given) => given.offset),
+        records.map((_, offset) => offset),
+      );
+      assert.deepEqual(
+        ours.map((given) => given.key),
+        records.map((given) => given.key),
+      );
     }),
   );
 });

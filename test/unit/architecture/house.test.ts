@@ -39,7 +39,9 @@ interface Source {
 const sources: Source[] = PARTS.flatMap((part) =>
   globSync(`${part}/**/*.ts`, { cwd: root }).map((path) => {
     const text = readFileSync(join(root, path), 'utf8');
-    const imports = [...text.matchAll(/(?:from|import)\s+\(?'(\.[^']+)'/g)].map((match) => normalize(join(dirname(path), match[1] ?? '')));
+    const imports = [...text.matchAll(/(?:from|import)\s+\(?'(\.[^']+)'/g)].map((match) =>
+      normalize(join(dirname(path), match[1] ?? '')),
+    );
     return { path, part, text, imports };
   }),
 );
@@ -48,14 +50,24 @@ test('there is something to check', () => assert.ok(sources.length > 80));
 
 test('imports go one way: schemas, streams, processors, serving; infra may import all', () => {
   const wrong = sources.flatMap(({ path, part, imports }) =>
-    imports.filter((target) => PARTS.indexOf((target.split('/')[0] ?? '') as (typeof PARTS)[number]) > PARTS.indexOf(part as (typeof PARTS)[number])).map((target) => `${path} imports ${target}`),
+    imports
+      .filter(
+        (target) =>
+          PARTS.indexOf((target.split('/')[0] ?? '') as (typeof PARTS)[number]) >
+          PARTS.indexOf(part as (typeof PARTS)[number]),
+      )
+      .map((target) => `${path} imports ${target}`),
   );
   assert.deepEqual(wrong, []);
 });
 
 test('every import names a file that exists', () => {
   const known = new Set(sources.map(({ path }) => path));
-  const wrong = sources.flatMap(({ path, imports }) => imports.filter((target) => target.endsWith('.ts') && !known.has(target)).map((target) => `${path} imports ${target}`));
+  const wrong = sources.flatMap(({ path, imports }) =>
+    imports
+      .filter((target) => target.endsWith('.ts') && !known.has(target))
+      .map((target) => `${path} imports ${target}`),
+  );
   assert.deepEqual(wrong, []);
 });
 
@@ -84,7 +96,8 @@ test('files and functions are small', () => {
     if (lines.length > FILE_LINES_MAX) wrong.push(`${path} has ${lines.length} lines`);
     // the formatter closes a function at the indentation at which it began
     lines.forEach((line, index) => {
-      const opened = /^(\s*)(?:export )?(?:async )?(?:function\b|(?:static |async |get |#|\w)[\w#]*\(.*\)[^;]*\{$)/.exec(line);
+      const opened =
+        /^(\s*)(?:export )?(?:async )?(?:function\b|(?:static |async |get |#|\w)[\w#]*\(.*\)[^;]*\{$)/.exec(line);
       if (opened === null || !line.endsWith('{')) return;
       const end = lines.indexOf(`${opened[1] ?? ''}}`, index);
       if (end - index > FUNCTION_LINES_MAX) wrong.push(`${path}:${index + 1} is a function of ${end - index} lines`);
@@ -96,10 +109,17 @@ test('files and functions are small', () => {
 test('only infra reads clocks, draws chance or touches the world', () => {
   const wrong = sources
     .filter(({ part, path }) => part !== 'infra' && EXEMPT[path] === undefined)
-    .flatMap(({ path, text }) => BANNED.filter(({ pattern }) => pattern.test(text)).map(({ pattern, why }) => `${path}: ${pattern.source} (${why})`));
+    .flatMap(({ path, text }) =>
+      BANNED.filter(({ pattern }) => pattern.test(text)).map(
+        ({ pattern, why }) => `${path}: ${pattern.source} (${why})`,
+      ),
+    );
   assert.deepEqual(wrong, []);
 });
 
 test('no file is called utils, helpers or index', () => {
-  assert.deepEqual(sources.filter(({ path }) => /(^|\/)(utils?|helpers?|index|common|misc)\.ts$/.test(path)).map(({ path }) => path), []);
+  assert.deepEqual(
+    sources.filter(({ path }) => /(^|\/)(utils?|helpers?|index|common|misc)\.ts$/.test(path)).map(({ path }) => path),
+    [],
+  );
 });

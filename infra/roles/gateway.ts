@@ -1,5 +1,6 @@
 // The gateway role: HTTP for people and programs; its views are folds of the log, its writes are commands.
 import { randomUUID } from 'node:crypto';
+import { type FastifyInstance } from 'fastify';
 import { Failure } from '../../schemas/failure.ts';
 import { buildGateway } from '../../serving/gateway.ts';
 import { type RunEntry, mlflowRoutes } from '../../serving/mlflow/routes.ts';
@@ -11,6 +12,7 @@ import { CommandClient } from '../command-client.ts';
 import { Console } from '../console.ts';
 import { EventFollower } from '../event-follower.ts';
 import { HttpScoring } from '../http-scoring.ts';
+import { type Settings } from '../settings.ts';
 import { type RoleContext, type RunningRole } from './context.ts';
 
 export async function run(context: RoleContext): Promise<RunningRole> {
@@ -69,16 +71,7 @@ export async function run(context: RoleContext): Promise<RunningRole> {
       },
     ],
   });
-  try {
-    await app.listen({ host: settings.host, port: settings.httpPort });
-  } catch (cause) {
-    if ((cause as { code?: unknown }).code !== 'EADDRINUSE') throw cause;
-    throw new Failure('port_in_use', `Port ${settings.httpPort} is taken by another program.`, {
-      field: 'MILLRACE_HTTP_PORT',
-      fix: 'Set MILLRACE_HTTP_PORT to a free port, or stop that program.',
-      cause,
-    });
-  }
+  await listen(app, settings);
   return {
     async stop() {
       await app.close();
@@ -90,6 +83,19 @@ export async function run(context: RoleContext): Promise<RunningRole> {
       await admin.close();
     },
   };
+}
+
+async function listen(app: FastifyInstance, { host, httpPort }: Settings): Promise<void> {
+  try {
+    await app.listen({ host, port: httpPort });
+  } catch (cause) {
+    if ((cause as { code?: unknown }).code !== 'EADDRINUSE') throw cause;
+    throw new Failure('port_in_use', `Port ${httpPort} is taken by another program.`, {
+      field: 'MILLRACE_HTTP_PORT',
+      fix: 'Set MILLRACE_HTTP_PORT to a free port, or stop that program.',
+      cause,
+    });
+  }
 }
 
 /** Metrics, parameters and tags of runs: produced directly, read back by the view before the client is answered. */

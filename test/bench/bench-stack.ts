@@ -28,11 +28,14 @@ export interface Usage {
 export class Running {
   readonly child: Child;
   readonly readyMs: number;
+  /** what its start took */
+  readonly usageAtReady: Usage;
   readonly #port: number;
 
   constructor(child: Child, readyMs: number, port: number) {
     this.child = child;
     this.readyMs = readyMs;
+    this.usageAtReady = usageOf(child.pid);
     this.#port = port;
   }
 

@@ -22,7 +22,7 @@ import { TaskState } from './task-state.ts';
 import { WatermarkFollower } from './watermark-follower.ts';
 
 // Above this many queued records a partition is paused, below a quarter of it resumed: bounds memory while lanes wait for each other.
-const QUEUED_RECORDS_MAX = 8000;
+const QUEUED_RECORDS_MAX = 2000;
 // Outputs that are committed before the interval is over: bounds a transaction.
 const OUTPUT_RECORDS_MAX = 10000;
 // One slice of processing; heartbeats and fetches get their turn after it.
@@ -205,12 +205,14 @@ export class Application {
   async #round(fetched: readonly Fetched[]): Promise<boolean> {
     await this.#intake(fetched);
     const { clock } = this.#options;
-    const startedMs = clock.monotonicMs();
-    const isOver = (): boolean => clock.monotonicMs() - startedMs > SLICE_MS;
     let more = false;
     this.#letIdleTimePass();
+    // equal shares: tasks that feed one repartition topic must not run far ahead of each other
+    const shareMs = SLICE_MS / Math.max(1, this.#tasks.size);
     for (const task of this.#tasks.values()) {
       const before = task.steppedCount;
+      const startedMs = clock.monotonicMs();
+      const isOver = (): boolean => clock.monotonicMs() - startedMs > shareMs;
       more = task.process(() => isOver() || task.outputCount > OUTPUT_RECORDS_MAX) || more;
       this.#processed += task.steppedCount - before;
     }
@@ -267,10 +269,13 @@ export class Application {
       for (const input of task.inputs) {
         const id = partitionId(input);
         const queued = task.queued(input);
-        if (queued > QUEUED_RECORDS_MAX && !this.#paused.has(id)) {
+        if (!this.#paused.has(id)) {
+          // lanes of one partition may be far apart: the one that is waited for lies behind those that are queued
+          if (queued <= QUEUED_RECORDS_MAX || task.starves(input)) continue;
           this.#paused.add(id);
           this.#reader.pause(input);
-        } else if (queued < QUEUED_RECORDS_MAX / 4 && this.#paused.delete(id)) {
+        } else if (queued < QUEUED_RECORDS_MAX / 4 || task.starves(input)) {
+          this.#paused.delete(id);
           this.#reader.resume(input);
         }
       }

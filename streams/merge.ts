@@ -28,6 +28,11 @@ export class Merge {
     return this.#nowMs;
   }
 
+  /** Event time of the instant that comes next, complete or not; FOREVER_MS: none is known. */
+  get nextMs(): number {
+    return Math.min(this.#earliestHeadMs(), this.#timers.nextMs() ?? FOREVER_MS);
+  }
+
   /** @param boundMs nothing later may be taken yet (FOREVER_MS: no such bound) */
   next(boundMs: number): Instant | null {
     const headMs = this.#earliestHeadMs();

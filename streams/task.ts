@@ -145,6 +145,12 @@ export class Task {
     return (this.#lanesOf.get(partitionId(at)) ?? []).reduce((sum, lane) => sum + lane.size, 0);
   }
 
+  /** Whether the next instant waits for records of this partition: pausing it then would be for ever. */
+  starves(at: TopicPartition): boolean {
+    const nextMs = this.#merge.nextMs;
+    return (this.#lanesOf.get(partitionId(at)) ?? []).some((lane) => !lane.completeTo(nextMs));
+  }
+
   get outputCount(): number {
     return this.#outputs.length;
   }

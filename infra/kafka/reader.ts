@@ -7,9 +7,9 @@ import { type FetchedPart, fetchBatches } from './fetch.ts';
 import { CODE, failureOf, isRetriable } from './protocol-error.ts';
 
 /** A newly assigned or resumed partition waits for the long poll under way: short enough not to be felt. */
-const BOUNDS = { maxWaitMs: 100, maxBytes: 8 * 1024 * 1024, partitionMaxBytes: 1024 * 1024 };
+const BOUNDS = { maxWaitMs: 100, maxBytes: 2 * 1024 * 1024, partitionMaxBytes: 256 * 1024 };
 /** Fetched and not yet handed out: above it no new fetch starts. */
-const BUFFERED_BYTES_MAX = 16 * 1024 * 1024;
+const BUFFERED_BYTES_MAX = 2 * 1024 * 1024;
 const RETRY_STEP_MS = 50;
 
 interface Position extends TopicPartition {

@@ -14,6 +14,8 @@ import { controlTopics } from '../../streams/topology.ts';
 const STEP_MS = 20;
 const READY_WITHIN_MS = 120_000;
 const GRACE_MS = 15_000;
+/** What the supervisor gives a role. */
+const SUPERVISED_HEAP_MB = 768;
 /** Linux counts processor time in these. */
 const TICKS_PER_S = 100;
 
@@ -31,12 +33,19 @@ export class Running {
   /** what its start took */
   readonly usageAtReady: Usage;
   readonly #port: number;
+  readonly #logFile: string;
 
-  constructor(child: Child, readyMs: number, port: number) {
+  constructor(child: Child, readyMs: number, port: number, logFile: string) {
+    this.#logFile = logFile;
     this.child = child;
     this.readyMs = readyMs;
     this.usageAtReady = usageOf(child.pid);
     this.#port = port;
+  }
+
+  /** @throws with the end of its log, when it has ended */
+  requireAlive(): void {
+    if (this.child.ended) throw new Error(`it ended:\n${readFileSync(this.#logFile, 'utf8').slice(-3000)}`);
   }
 
   usage(): Usage {
@@ -154,6 +163,7 @@ export class BenchStack {
     role: Role,
     environment: Readonly<Record<string, string>> = {},
     profileFolder: string | null = null,
+    heapMb = SUPERVISED_HEAP_MB,
   ): Promise<Running> {
     mkdirSync(join(this.folder, 'run'), { recursive: true });
     const statusFile = join(this.folder, 'run', `${role}.json`);
@@ -162,14 +172,14 @@ export class BenchStack {
     const program = join(root, 'infra/roles/main.ts');
     const child = this.#spawn({
       command: process.execPath,
-      arguments: [...profiling, '--max-old-space-size=768', program, '--role', role, '--status-file', statusFile],
+      arguments: [...profiling, `--max-old-space-size=${heapMb}`, program, '--role', role, '--status-file', statusFile],
       logFile: this.#log(role),
       env: { ...this.#environment, ...environment },
     });
     await until(`${role} is ready`, () => child.ended || existsSync(statusFile), READY_WITHIN_MS);
     if (child.ended) throw new Error(`${role} ended:\n${readFileSync(this.#log(role), 'utf8').slice(-2000)}`);
     const { port } = JSON.parse(readFileSync(statusFile, 'utf8')) as { port: number };
-    return new Running(child, systemClock.monotonicMs(), port);
+    return new Running(child, systemClock.monotonicMs(), port, this.#log(role));
   }
 
   remove(): Promise<void> {

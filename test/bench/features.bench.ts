@@ -80,7 +80,7 @@ async function once(profileFolder: string | null): Promise<Run> {
       return features.child.ended || doneTo() >= lastMs;
     };
     await until('all views are done', isDone, WITHIN_MS);
-    if (features.child.ended) throw new Error('the features role ended');
+    features.requireAlive();
     const seconds = (systemClock.monotonicMs() - features.readyMs) / 1000;
     const { cpuS, peakRssMb } = features.usage();
     const run = {

@@ -51,7 +51,7 @@ async function once(
     WITHIN_MS,
     50,
   );
-  if (scoring.child.ended) throw new Error('the scoring role ended');
+  scoring.requireAlive();
   const seconds = (systemClock.monotonicMs() - scoring.readyMs) / 1000;
   const { cpuS, peakRssMb } = scoring.usage();
   const written = await scoring.topicRecords(connections.topics.predictions(DEMO_ENDPOINT), 'out');

@@ -240,7 +240,11 @@ export class Sink {
 
   /** In the log's order, as far as the rows that they speak of are in. */
   async #insertWatermarks(lane: Lane): Promise<void> {
-    if (lane.records.length === 0) return;
+    if (lane.records.length === 0) {
+      // past the markers that end transactions: else one record seems missing for ever
+      lane.insertedOffset = lane.fetchedOffset;
+      return;
+    }
     await this.#options.avro.prepare(lane.records.map((record) => record.value));
     const newest = new Map<string, { mark: Watermarks['marks'][number]; record: LogRecord }>();
     let taken = 0;

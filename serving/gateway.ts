@@ -31,13 +31,11 @@ export async function buildGateway({ routes, ready }: GatewayOptions): Promise<F
   app.setErrorHandler((error, _request, reply) => {
     const failure = error instanceof Failure ? error : null;
     const status = failure === null ? ((error as { statusCode?: number }).statusCode ?? 500) : STATUS[failure.code];
-    reply
-      .code(status)
-      .send({
-        error: failure?.advice ?? (error as Error).message,
-        code: failure?.code ?? 'internal',
-        field: failure?.field ?? '',
-      });
+    reply.code(status).send({
+      error: failure?.advice ?? (error as Error).message,
+      code: failure?.code ?? 'internal',
+      field: failure?.field ?? '',
+    });
   });
   app.get('/health/live', async () => ({ live: true }));
   app.get('/health/ready', async (_request, reply) => reply.code(ready() ? 200 : 503).send({ ready: ready() }));

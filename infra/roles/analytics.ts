@@ -1,5 +1,5 @@
 // The analytics role: every topic into ClickHouse.
-import { Gauge } from 'prom-client';
+import { Gauge, type Registry } from 'prom-client';
 import { declared, declaredTopics } from '../../streams/topology.ts';
 import { ClickHouseSql } from '../clickhouse/client.ts';
 import { Sink, type TopicKind } from '../clickhouse/sink.ts';
@@ -58,6 +58,26 @@ export async function run(context: RoleContext): Promise<RunningRole> {
     tableOf(topics.metrics, settings.topicPrefix),
   ))
     await sql.exec(view);
+  tellProgress(metrics, sink);
+  let stopped = false;
+  const loop = (async () => {
+    while (!stopped) {
+      await takeNew();
+      await sink.round();
+    }
+  })();
+  loop.catch((error: unknown) => context.failed(error));
+  return {
+    async stop() {
+      stopped = true;
+      await loop.catch(() => undefined);
+      await follower.stop();
+      await Promise.all([reader.close(), admin.close()]);
+    },
+  };
+}
+
+function tellProgress(metrics: Registry, sink: Sink): void {
   new Gauge({
     name: 'millrace_warehouse_lag_records',
     help: 'Records not yet in ClickHouse',
@@ -75,20 +95,4 @@ export async function run(context: RoleContext): Promise<RunningRole> {
       for (const [table, rows] of sink.status().rows) this.set({ table }, rows);
     },
   });
-  let stopped = false;
-  const loop = (async () => {
-    while (!stopped) {
-      await takeNew();
-      await sink.round();
-    }
-  })();
-  loop.catch((error: unknown) => context.failed(error));
-  return {
-    async stop() {
-      stopped = true;
-      await loop.catch(() => undefined);
-      await follower.stop();
-      await Promise.all([reader.close(), admin.close()]);
-    },
-  };
 }

@@ -1,7 +1,7 @@
 // node infra/roles/main.ts --role NAME [--instance N] [--status-file FILE]: one role as a process, with its health and metrics on
 // a loopback port.
 import { renameSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
+import { type Server, createServer } from 'node:http';
 import { parseArgs } from 'node:util';
 import { Registry, collectDefaultMetrics } from 'prom-client';
 import { Failure } from '../../schemas/failure.ts';
@@ -73,15 +73,7 @@ export async function runRole(role: Role, instance: string, statusFile: string |
   process.on('SIGTERM', () => end(0));
   process.on('SIGINT', () => end(0));
   process.on('unhandledRejection', failed);
-  const server = createServer((request, response) => {
-    if (request.url === '/metrics') {
-      metrics.metrics().then((text) => response.setHeader('Content-Type', metrics.contentType).end(text), failed);
-      return;
-    }
-    const ok = request.url === '/health/live' || (request.url === '/health/ready' && ready);
-    response.writeHead(ok ? 200 : request.url === '/health/ready' ? 503 : 404).end(ok ? 'OK\n' : 'not ready\n');
-  });
-  server.listen(0, '127.0.0.1');
+  const server = healthServer(metrics, () => ready, failed);
   const program = await PROGRAMS[role]();
   const context: RoleContext = {
     settings,
@@ -102,18 +94,31 @@ export async function runRole(role: Role, instance: string, statusFile: string |
     failed(error);
   }
   ready = true;
-  const address = server.address();
-  const status = {
-    role,
-    instance,
-    pid: process.pid,
-    port: typeof address === 'object' && address !== null ? address.port : 0,
-  };
+  const status = { role, instance, pid: process.pid, port: portOf(server) };
   if (statusFile !== null) {
     writeFileSync(`${statusFile}.part`, JSON.stringify(status));
     renameSync(`${statusFile}.part`, statusFile);
   }
   logger.info(status, 'ready');
+}
+
+/** Health and metrics of this process, on a loopback port that the system chooses. */
+function healthServer(metrics: Registry, ready: () => boolean, failed: (error: unknown) => void): Server {
+  const server = createServer((request, response) => {
+    if (request.url === '/metrics') {
+      metrics.metrics().then((text) => response.setHeader('Content-Type', metrics.contentType).end(text), failed);
+      return;
+    }
+    const ok = request.url === '/health/live' || (request.url === '/health/ready' && ready());
+    response.writeHead(ok ? 200 : request.url === '/health/ready' ? 503 : 404).end(ok ? 'OK\n' : 'not ready\n');
+  });
+  server.listen(0, '127.0.0.1');
+  return server;
+}
+
+function portOf(server: Server): number {
+  const address = server.address();
+  return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
 if (import.meta.filename === process.argv[1]) {

@@ -35,6 +35,13 @@ export class Merge {
 
   /** @param boundMs nothing later may be taken yet (FOREVER_MS: no such bound) */
   next(boundMs: number): Instant | null {
+    const atMs = this.#readyAtMs(boundMs);
+    if (atMs === null) return null;
+    this.#nowMs = atMs;
+    return { timeMs: atMs, inputs: this.#take(atMs), timers: this.#timers.takeDue(atMs) };
+  }
+
+  #readyAtMs(boundMs: number): number | null {
     const headMs = this.#earliestHeadMs();
     const timerMs = this.#timers.nextMs() ?? FOREVER_MS;
     // a record that came late is handled now, at the task's own time
@@ -42,8 +49,7 @@ export class Merge {
     if (Math.min(headMs, timerMs) >= FOREVER_MS || atMs > boundMs) return null;
     const timerOnly = timerMs < headMs;
     if (timerOnly ? this.#timersMayFireMs() < atMs : !this.#lanes.every((lane) => lane.completeTo(atMs))) return null;
-    this.#nowMs = atMs;
-    return { timeMs: atMs, inputs: this.#take(atMs), timers: this.#timers.takeDue(atMs) };
+    return atMs;
   }
 
   #earliestHeadMs(): number {
@@ -96,6 +102,19 @@ export class Merge {
     for (const lane of this.#lanes) watermark = Math.min(watermark, lane.watermarkMs());
     const timerMs = this.#timers.nextMs();
     return timerMs === null ? watermark : Math.min(watermark, timerMs - 1);
+  }
+
+  /** As watermarkMs, but live lanes tell the time that their marks gave instead of none. */
+  knownMs(boundMs: number): number {
+    let known = boundMs;
+    for (const lane of this.#lanes) known = Math.min(known, lane.knownMs());
+    const timerMs = this.#timers.nextMs();
+    return Math.max(this.#nowMs, timerMs === null ? known : Math.min(known, timerMs - 1));
+  }
+
+  /** Whether an instant is ready to be taken. */
+  ready(boundMs: number): boolean {
+    return this.#readyAtMs(boundMs) !== null;
   }
 
   get live(): boolean {

@@ -8,6 +8,9 @@ import { type TaskState } from './task-state.ts';
 import { Timers } from './timers.ts';
 import { type WatermarkFollower } from './watermark-follower.ts';
 
+/** Who is live takes records as they come: its time is told for timers downstream only, and not at every beat of the clock. */
+const LIVE_STEP_MS = 1000;
+
 /** An input partition with where to start, from the group's committed offset or the processor's own store. */
 export interface TaskInput extends TopicPartition {
   readonly offset: number;
@@ -212,10 +215,11 @@ export class Task {
     if (this.outputLanes.length === 0) return null;
     const boundMs = this.#running.boundMs?.() ?? FOREVER_MS;
     // what is still held back or queued is ahead in event time: who reads the outputs must wait for it
-    const live = this.#merge.live && (this.#toldLive || (boundMs >= FOREVER_MS && this.#merge.queued === 0));
+    const caughtUp = boundMs >= FOREVER_MS && this.#merge.queued === 0 && !this.#merge.ready(boundMs);
+    const live = this.#merge.live && (this.#toldLive || caughtUp);
     const watermarkMs = this.#merge.watermarkMs(boundMs);
-    const eventTimeMs = live || watermarkMs >= FOREVER_MS ? this.#merge.nowMs : watermarkMs;
-    if (eventTimeMs <= this.#toldWatermarkMs && live === this.#toldLive) return null;
+    const eventTimeMs = live || watermarkMs >= FOREVER_MS ? this.#merge.knownMs(boundMs) : watermarkMs;
+    if (live === this.#toldLive && eventTimeMs - this.#toldWatermarkMs < (live ? LIVE_STEP_MS : 1)) return null;
     return { eventTimeMs: Math.max(eventTimeMs, this.#toldWatermarkMs), live };
   }
 

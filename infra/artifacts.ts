@@ -4,8 +4,9 @@ import { dirname, join, normalize, sep } from 'node:path';
 import { type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { Failure } from '../schemas/failure.ts';
+import { diskFull, isDiskFull } from './disk-space.ts';
 
-const SCHEME = 'mlflow-artifacts:/';
+export const SCHEME = 'mlflow-artifacts:/';
 
 /** The file of a `mlflow-artifacts:/…` address or of a path below the artifact root. @throws Failure `invalid_field` for a path that leaves it */
 export function artifactPath(dataDir: string, uri: string): string {
@@ -39,17 +40,13 @@ export class Artifacts {
     const file = artifactPath(this.#dataDir, path);
     this.#count += 1;
     const aside = `${file}.${process.pid}.${this.#count}.part`;
-    mkdirSync(dirname(file), { recursive: true });
     try {
+      mkdirSync(dirname(file), { recursive: true });
       await pipeline(content, createWriteStream(aside, { flush: true }));
       renameSync(aside, file);
     } catch (cause) {
       rmSync(aside, { force: true });
-      if ((cause as { code?: unknown }).code === 'ENOSPC')
-        throw new Failure('disk_full', 'The disk that holds the artifacts is full.', {
-          fix: 'Free some space, then upload again.',
-          cause,
-        });
+      if (isDiskFull(cause)) throw diskFull('the artifacts', cause);
       throw cause;
     }
   }

@@ -27,6 +27,8 @@ export class CommandClient {
   readonly #writer: LogWriter;
   readonly #waiting = new Map<string, (reply: CommandReply) => void>();
   readonly #stop = new AbortController();
+  /** the replies cannot be read any more, with the reason */
+  readonly #broken = new AbortController();
   readonly #headers = headerMaker('millrace.Command', 'millrace/command-client');
   #loop: Promise<void> | null = null;
 
@@ -44,7 +46,7 @@ export class CommandClient {
     await admin.close();
     this.#reader.assign({ topic: names.commands, partition: 0 }, bounds?.end ?? 0);
     this.#loop = this.#follow();
-    this.#loop.catch(() => undefined);
+    this.#loop.catch((error: unknown) => this.#broken.abort(error));
   }
 
   async #follow(): Promise<void> {
@@ -53,10 +55,8 @@ export class CommandClient {
       for (const { records } of await this.#reader.poll(POLL_MS)) {
         await codec.reader.prepare(records.map((record) => record.value));
         for (const { value } of records) {
-          if (value === null) continue;
-          const event = codec.reader.decode(value);
-          if (event.name !== 'CommandReply') continue;
-          const reply = event.value as CommandReply;
+          const reply = value === null ? null : replyIn(codec, value);
+          if (reply === null) continue;
           this.#waiting.get(reply.command_id)?.(reply);
           this.#waiting.delete(reply.command_id);
         }
@@ -91,10 +91,12 @@ export class CommandClient {
       },
     ]);
     const given = new AbortController();
-    const late = clock.sleep(REPLY_WAIT_MS, AbortSignal.any([given.signal, this.#stop.signal])).then(() => null);
+    const ended = AbortSignal.any([given.signal, this.#stop.signal, this.#broken.signal]);
+    const late = clock.sleep(REPLY_WAIT_MS, ended).then(() => null);
     const reply = await Promise.race([answered, late]);
     given.abort();
     this.#waiting.delete(commandId);
+    if (reply === null && this.#broken.signal.aborted) throw this.#broken.signal.reason;
     if (reply === null)
       throw new Failure('unreachable', `Nobody answered the command ${type} within ${REPLY_WAIT_MS / 1000} s.`, {
         fix: 'Check that the lifecycle role runs (`millrace status`), then send it again.',
@@ -110,5 +112,16 @@ export class CommandClient {
     this.#stop.abort();
     await this.#loop?.catch(() => undefined);
     await Promise.all([this.#reader.close(), this.#writer.close()]);
+  }
+}
+
+/** Null for commands, and for foreign records: the owner sends those to the dead letters. */
+function replyIn(codec: EventCodec, value: Buffer): CommandReply | null {
+  try {
+    const event = codec.reader.decode(value);
+    return event.name === 'CommandReply' ? (event.value as CommandReply) : null;
+  } catch (failure) {
+    if (failure instanceof Failure && failure.code === 'undecodable_record') return null;
+    throw failure;
   }
 }

@@ -1,5 +1,5 @@
 // The log and the registry as the settings name them.
-import { EventCodec, type SchemaRegistry } from '../schemas/codec.ts';
+import { EventCodec, type SchemaRegistry, type SubjectSchemas } from '../schemas/codec.ts';
 import { type TopicNames, topicNames } from '../schemas/topics.ts';
 import { type Log } from '../streams/log.ts';
 import { systemClock } from './clock.ts';
@@ -9,7 +9,7 @@ import { type Settings, brokersOf, registryUrlOf } from './settings.ts';
 
 export interface Connections {
   readonly log: Log;
-  readonly registry: SchemaRegistry;
+  readonly registry: SchemaRegistry & SubjectSchemas;
   readonly codec: EventCodec;
   readonly topics: TopicNames;
 }

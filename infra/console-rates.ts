@@ -95,8 +95,13 @@ export class ConsoleRates implements LogMeasures {
   }
 
   #counted(): CountedFlow {
-    const { counts, decidedMs } = this.#parts.view;
-    return { counts, decidedMs, perSecond: (what) => this.#rate((sample) => sample.counts[what]) };
+    const { view } = this.#parts;
+    const { counts } = view;
+    return {
+      counts,
+      decidedMs: (endpoint) => view.decidedMs(endpoint),
+      perSecond: (what) => this.#rate((sample) => sample.counts[what]),
+    };
   }
 
   #rate(amount: (sample: Sample) => number): number | null {

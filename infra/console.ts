@@ -5,6 +5,7 @@ import { consoleRoutes } from '../serving/console/routes.ts';
 import { type RoutePlugin } from '../serving/gateway.ts';
 import { type LogRecord } from '../streams/log.ts';
 import { ConsoleRates } from './console-rates.ts';
+import { TopologyWatch } from './console-topology.ts';
 import { AppliedDefinitions } from './definition-follower.ts';
 import { EventFollower } from './event-follower.ts';
 import { lifecycleEventAt } from './lifecycle-event.ts';
@@ -15,12 +16,13 @@ export class Console {
   readonly #definitions = new AppliedDefinitions();
   readonly #view = new ConsoleView();
   readonly #rates: ConsoleRates;
+  readonly #topology: TopologyWatch;
   readonly #marks: EventFollower;
   readonly #stop = new AbortController();
   #following: Promise<void> = Promise.resolve();
 
   constructor(context: RoleContext) {
-    const { kafka, codec, topics, clock } = context;
+    const { kafka, codec, topics, clock, settings } = context;
     this.#context = context;
     this.#rates = new ConsoleRates({
       log: kafka,
@@ -29,6 +31,7 @@ export class Console {
       view: this.#view,
       nowMs: () => clock.monotonicMs(),
     });
+    this.#topology = new TopologyWatch(settings.dataDir, () => clock.monotonicMs());
     // marks by themselves: a page about the loop must not hold up whoever waits for his own write
     this.#marks = new EventFollower(kafka, codec, (event) => this.#rates.apply(event));
   }
@@ -54,6 +57,7 @@ export class Console {
     return consoleRoutes({
       view: this.#view,
       loop: () => this.#rates.arrows,
+      topology: this.#topology,
       eventAt: (offset) => lifecycleEventAt(kafka, codec, topics.lifecycle, offset),
     });
   }

@@ -1,12 +1,11 @@
-// Definitions to the lifecycle: the topics that they ask for are made first.
+// Definitions to the lifecycle, whose owner checks them and makes their topics.
 import { type Definition } from '../schemas/definitions.ts';
-import { declared, declaredTopics } from '../streams/topology.ts';
 import { systemClock } from './clock.ts';
 import { CommandClient } from './command-client.ts';
-import { type Connections } from './connect.ts';
+import type { Connections } from './connect.ts';
 import { type Settings } from './settings.ts';
 
-/** @throws Failure with the field at fault; nothing is applied then */
+/** Once it resolves, the topics are there. @throws Failure with the field at fault; nothing is applied then, and no topic is made */
 export async function applyDefinitions(
   connections: Connections,
   settings: Settings,
@@ -22,9 +21,6 @@ export async function applyDefinitions(
     workspace: settings.workspace,
     issuedBy,
   });
-  const admin = log.admin();
-  await admin.ensureTopics(declaredTopics(topics, declared(definitions), settings.partitions));
-  await admin.close();
   await commands.start();
   try {
     return (await commands.send('ApplyDefinitions', { definitions })) as { applied: number; unchanged: number };

@@ -1,8 +1,16 @@
 // Follows topics of platform events from their start and hands each event on, in the log's order.
 import { type Event, type EventCodec } from '../schemas/codec.ts';
+import { EVENT_NAMES } from '../schemas/events.generated.ts';
+import { Failure } from '../schemas/failure.ts';
 import { type Log, type LogReader, type LogRecord, type TopicPartition, partitionId } from '../streams/log.ts';
 
 const POLL_MS = 50;
+
+const EVENTS: ReadonlySet<string> = new Set(EVENT_NAMES);
+
+function isOurs({ headers }: LogRecord): boolean {
+  return headers.some(({ key, value }) => key === 'ce_type' && value.toString().startsWith('millrace.'));
+}
 
 export class EventFollower {
   readonly #log: Log;
@@ -47,8 +55,8 @@ export class EventFollower {
     for (const { topic, partition, records, nextOffset } of await this.#reader.poll(POLL_MS)) {
       await this.#codec.reader.prepare(records.map((record) => record.value));
       for (const record of records) {
-        if (record.value === null) continue;
-        this.#apply(this.#codec.reader.decode(record.value) as Event, record);
+        const event = this.#eventOf(record);
+        if (event !== null) this.#apply(event, record);
       }
       this.#positions.set(`${topic}/${partition}`, nextOffset);
     }
@@ -57,6 +65,25 @@ export class EventFollower {
       waiting.resolve();
       return false;
     });
+  }
+
+  /**
+   * Null for a stranger's record: the warehouse keeps it whole in `undecodable`.
+   * @throws Failure for one of our own that cannot be read: a fold with a gap would be wrong in silence
+   */
+  #eventOf(record: LogRecord): Event | null {
+    if (record.value === null) return null;
+    try {
+      const event = this.#codec.reader.decode(record.value) as Event;
+      return EVENTS.has(event.name) || isOurs(record) ? event : null;
+    } catch (cause) {
+      if (!(cause instanceof Failure)) throw cause;
+      if (!isOurs(record)) return null;
+      throw new Failure(cause.code, `${partitionId(record)}, offset ${record.offset}: ${cause.message}`, {
+        fix: 'The registry has lost schemas of the platform: bring its data back, then start again.',
+        cause,
+      });
+    }
   }
 
   /** Resolves once the record at this offset was applied: a reader sees its own writes. */

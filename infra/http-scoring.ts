@@ -15,17 +15,20 @@ import {
   gather,
   viewsOf,
 } from '../serving/scoring/feature-vector.ts';
-import { type ServableVersion } from '../serving/scoring/models.ts';
+import { type ServableVersion, type VersionInput, versionId } from '../serving/scoring/models.ts';
 import { Routing } from '../serving/scoring/routing.ts';
+import { ScoredLanes } from '../serving/scoring/scored-lanes.ts';
 import { scoreTasks } from '../serving/scoring/scorer.ts';
 import { headerMaker } from '../streams/event-headers.ts';
 import { FOREVER_MS } from '../streams/lane.ts';
-import { type LogReader, type LogWriter, partitionId } from '../streams/log.ts';
+import { type LogAdmin, type LogReader, type LogWriter, partitionId } from '../streams/log.ts';
 import { ClickHouseSql } from './clickhouse/client.ts';
 import { AppliedDefinitions } from './definition-follower.ts';
+import { EventFollower } from './event-follower.ts';
 import { OnnxModels } from './onnx/onnx-models.ts';
 import { type RoleContext } from './roles/context.ts';
-import { VersionModels, openOnlineStore } from './roles/scoring.ts';
+import { VersionModels } from './onnx/version-models.ts';
+import { openOnlineStore } from './roles/scoring.ts';
 import { clickhouseUrlOf } from './settings.ts';
 
 const POLL_MS = 50;
@@ -40,10 +43,14 @@ export class HttpScoring implements V2Deps {
   readonly #models: VersionModels;
   readonly #reader: LogReader;
   readonly #writer: LogWriter;
+  readonly #admin: LogAdmin;
   readonly #sql: ClickHouseSql;
   readonly #viewOfTopic = new Map<string, string>();
   readonly #positions = new Map<string, number>();
   readonly #headers = headerMaker('millrace.Prediction', 'millrace/gateway');
+  readonly #scored = new ScoredLanes();
+  readonly #marks: EventFollower;
+  readonly #partitionsOf = new Map<string, number>();
   #store: OnlineStore | null = null;
   #stopped = false;
   #loop: Promise<void> = Promise.resolve();
@@ -51,10 +58,19 @@ export class HttpScoring implements V2Deps {
   constructor(context: RoleContext) {
     this.#context = context;
     this.#onnx = new OnnxModels(context.settings.device);
-    this.#models = new VersionModels(this.#onnx, context.settings.dataDir, (id) => this.#versionOf(id));
+    this.#models = new VersionModels({
+      onnx: this.#onnx,
+      dataDir: context.settings.dataDir,
+      clock: context.clock,
+      find: (id) => this.#versionOf(id),
+    });
     this.#reader = context.kafka.reader();
     this.#writer = context.kafka.writer();
+    this.#admin = context.kafka.admin();
     this.#sql = new ClickHouseSql(clickhouseUrlOf(context.settings), context.clock, 5000);
+    this.#marks = new EventFollower(context.kafka, context.codec, (event) => {
+      if (event.name === 'Watermarks') this.#scored.apply(event.value.marks);
+    });
   }
 
   apply(event: Event): void {
@@ -69,7 +85,9 @@ export class HttpScoring implements V2Deps {
   }
 
   async start(): Promise<void> {
-    const { settings, codec } = this.#context;
+    const { settings, codec, topics } = this.#context;
+    // live, nobody asks how far a replay is
+    if (settings.time === 'event') await this.#marks.start([topics.watermarks], (error) => this.#context.failed(error));
     this.#store = await openOnlineStore(
       join(settings.dataDir, 'state', 'gateway'),
       'online',
@@ -82,21 +100,20 @@ export class HttpScoring implements V2Deps {
   }
 
   async #follow(): Promise<void> {
-    const { clock, topics, kafka } = this.#context;
-    const admin = kafka.admin();
+    const { clock, topics } = this.#context;
     let flushedMs = clock.monotonicMs();
     while (!this.#stopped) {
       for (const view of this.#definitions.views) {
         const topic = topics.features(view.name);
         if (this.#viewOfTopic.has(topic)) continue;
-        const partitions = (await admin.partitionsOf([topic])).get(topic) ?? 0;
+        const partitions = (await this.#admin.partitionsOf([topic])).get(topic) ?? 0;
         if (partitions === 0) continue;
         this.#viewOfTopic.set(topic, view.name);
         for (let partition = 0; partition < partitions; partition += 1)
           this.#reader.assign({ topic, partition }, this.#positions.get(`${topic}/${partition}`) ?? 0);
       }
       for (const fetched of await this.#reader.poll(POLL_MS)) {
-        await this.#context.codec.reader.prepare(fetched.records.slice(0, 1).map((record) => record.value));
+        await this.#context.codec.reader.prepare(fetched.records.map((record) => record.value));
         const view = this.#viewOfTopic.get(fetched.topic) ?? '';
         for (const { key, value, partition, offset } of fetched.records)
           if (value !== null) this.#store?.apply(view, key?.toString() ?? '', value, partition, offset);
@@ -107,7 +124,6 @@ export class HttpScoring implements V2Deps {
         flushedMs = clock.monotonicMs();
       }
     }
-    await admin.close();
   }
 
   #versionOf(id: string): ServableVersion | undefined {
@@ -131,6 +147,20 @@ export class HttpScoring implements V2Deps {
     const routing = this.#routings.get(endpoint);
     const champion = routing?.newest().find((arm) => arm.arm === 'champion');
     return champion === undefined ? null : (routing?.version(champion.model, champion.version) ?? null);
+  }
+
+  /** What an endpoint gives to its model; null where no endpoint has it, or a category's values are known to the trainer only. */
+  inputsOf(model: string): readonly VersionInput[] | null {
+    const inputs = this.#definitions.endpoints.find((endpoint) => endpoint.model === model)?.inputs ?? null;
+    if (inputs === null || inputs.some(({ kind }) => kind === 'category')) return null;
+    return inputs.map(({ name, kind }) => ({ name, kind }));
+  }
+
+  async loads({ model, version }: ServableVersion): Promise<boolean> {
+    return this.#models.load(versionId(model, version)).then(
+      () => true,
+      () => false,
+    );
   }
 
   #place(endpointName: string): { endpoint: EndpointDefinition; routing: Routing } {
@@ -185,10 +215,24 @@ export class HttpScoring implements V2Deps {
       arm: this.#arm(endpoint, routing, version, routedAtMs, request.requestId),
       purpose: 'live' as const,
     }));
-    const predictions = await scoreTasks(endpoint.name, tasks, routing, this.#models);
+    const predictions = allScored(endpoint.name, await scoreTasks(endpoint.name, tasks, routing, this.#models));
     // a question about the past is an answer, not an event
-    if (eventTimeMs === null) await this.#record(endpoint, predictions);
+    if (eventTimeMs === null && (await this.#isNow(name))) await this.#record(endpoint, predictions);
     return predictions;
+  }
+
+  /**
+   * While a replay runs, the wall clock's time is no time of it: a prediction of today among those of then would let the join's
+   * time leap over all that is still to come. Once the last request of the replay is scored, requests are taken as they come.
+   */
+  async #isNow(endpoint: string): Promise<boolean> {
+    if (this.#context.settings.time === 'live') return true;
+    const topic = this.#context.topics.predictions(endpoint);
+    // partitions are for good: Kafka is asked once, not at every request
+    const partitions =
+      this.#partitionsOf.get(topic) ?? (await this.#admin.partitionsOf([topic])).get(topic) ?? Infinity;
+    if (Number.isFinite(partitions)) this.#partitionsOf.set(topic, partitions);
+    return this.#scored.areLive(topic, partitions);
   }
 
   async #record(endpoint: EndpointDefinition, predictions: readonly Prediction[]): Promise<void> {
@@ -249,18 +293,31 @@ export class HttpScoring implements V2Deps {
       arm,
       purpose: 'live' as const,
     }));
-    const predictions = await scoreTasks(endpoint.name, tasks, servable, this.#models);
+    const predictions = allScored(endpoint.name, await scoreTasks(endpoint.name, tasks, servable, this.#models));
     return { scores: predictions.map(({ score }) => score), version: used };
   }
 
   async stop(): Promise<void> {
     this.#stopped = true;
     await this.#loop.catch(() => undefined);
+    await this.#marks.stop();
     await this.#store?.flush(this.#positions, 0);
     await this.#store?.close();
     await this.#onnx.close();
-    await Promise.all([this.#reader.close(), this.#writer.close()]);
+    await Promise.all([this.#reader.close(), this.#writer.close(), this.#admin.close()]);
   }
+}
+
+/** @throws Failure `not_ready`: the request was good, the version that should answer is not */
+function allScored(endpoint: string, outcomes: readonly (Prediction | Failure)[]): Prediction[] {
+  return outcomes.map((outcome) => {
+    if (!(outcome instanceof Failure)) return outcome;
+    throw new Failure('not_ready', outcome.message, {
+      field: 'model',
+      fix: `Roll back (\`millrace rollback ${endpoint}\`), or ask for another version (/v2/models/${endpoint}/versions/N/infer).`,
+      cause: outcome,
+    });
+  });
 }
 
 const EMPTY: FeatureLookup = { row: () => undefined };

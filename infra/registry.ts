@@ -1,22 +1,41 @@
-// The schema registry over HTTP (Confluent's API), through @kafkajs/confluent-schema-registry.
+// The schema registry over HTTP (Confluent's API); registering goes through @kafkajs/confluent-schema-registry.
 import { COMPATIBILITY, SchemaRegistry as Client, SchemaType } from '@kafkajs/confluent-schema-registry';
-import { type AvroSchema, type SchemaRegistry } from '../schemas/codec.ts';
+import { type AvroSchema, type SchemaRegistry, type SubjectSchemas } from '../schemas/codec.ts';
 import { Failure } from '../schemas/failure.ts';
 import { type Clock } from '../streams/clock.ts';
 
-/** A registry that has just started answers 404 for a moment (FACTS.md). */
 const RETRY_FOR_MS = 60_000;
 const RETRY_STEP_MS = 200;
+/** A registry that has just started answers 404 for a moment (FACTS.md): so long an unknown id is asked for again … */
+const UNKNOWN_RETRY_MS = 2000;
+/** … but not more often than this, and an unknown id is not asked for again sooner: a flood of foreign records must not stall a partition. */
+const UNKNOWN_KEPT_MS = 60_000;
+const UNKNOWN_KEPT_MAX = 10_000;
 
-export class HttpSchemaRegistry implements SchemaRegistry {
+interface Answer {
+  readonly status: number;
+  readonly text: string;
+}
+
+export class HttpSchemaRegistry implements SchemaRegistry, SubjectSchemas {
   readonly #client: Client;
   readonly #url: string;
+  readonly #headers: Readonly<Record<string, string>>;
   readonly #clock: Clock;
   readonly #registered = new Map<string, Promise<number>>();
+  readonly #unknownUntilMs = new Map<number, number>();
+  #nextGraceMs = Number.NEGATIVE_INFINITY;
 
-  constructor(url: string, clock: Clock) {
-    this.#client = new Client({ host: url }, undefined);
-    this.#url = url;
+  /** @param address with user and password where the registry wants them */
+  constructor(address: string, clock: Clock) {
+    const url = new URL(address);
+    const [username, password] = [decodeURIComponent(url.username), decodeURIComponent(url.password)];
+    url.username = '';
+    url.password = '';
+    this.#url = url.href.replace(/\/$/, '');
+    this.#headers =
+      username === '' ? {} : { Authorization: `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}` };
+    this.#client = new Client({ host: this.#url, ...(username === '' ? {} : { auth: { username, password } }) });
     this.#clock = clock;
   }
 
@@ -36,19 +55,59 @@ export class HttpSchemaRegistry implements SchemaRegistry {
     return made;
   }
 
-  /** @throws Failure `undecodable_record` when the registry does not know the id */
+  /** @throws Failure `undecodable_record` when the registry does not know the id, or it is no Avro record */
   async schemaOf(id: number): Promise<AvroSchema> {
-    const response = await this.#retrying(async () => {
-      const answer = await fetch(`${this.#url}/schemas/ids/${id}`);
-      if (answer.status >= 500) throw new Error(`status ${answer.status}`);
-      return { status: answer.status, text: await answer.text() };
-    }, `asking for schema ${id}`);
-    if (response.status !== 200) {
-      throw new Failure('undecodable_record', `Schema ${id} is not in the registry (${response.status}).`, {
+    const doing = `asking for schema ${id}`;
+    let answer: Answer = { status: 404, text: '' };
+    if (this.#clock.monotonicMs() >= (this.#unknownUntilMs.get(id) ?? Number.NEGATIVE_INFINITY))
+      answer = await this.#askAgainWhenNew(`/schemas/ids/${id}`, doing);
+    if (answer.status === 404) {
+      this.#rememberUnknown(id);
+      throw new Failure('undecodable_record', `Schema ${id} is not in the registry.`, {
         fix: 'Register the schema, then put the record back.',
       });
     }
-    return JSON.parse((JSON.parse(response.text) as { schema: string }).schema) as AvroSchema;
+    const schema = avroIn(answer.text);
+    if (schema !== null) return schema;
+    throw new Failure('undecodable_record', `Schema ${id} is no Avro record.`, {
+      fix: 'Produce with a Confluent Avro serializer, or as JSON text.',
+    });
+  }
+
+  async latest(subject: string): Promise<AvroSchema | null> {
+    const path = `/subjects/${encodeURIComponent(subject)}/versions/latest`;
+    const answer = await this.#get(path, `asking for the schema of ${subject}`);
+    return answer.status === 404 ? null : avroIn(answer.text);
+  }
+
+  async #askAgainWhenNew(path: string, doing: string): Promise<Answer> {
+    const untilMs = this.#clock.monotonicMs() + UNKNOWN_RETRY_MS;
+    for (;;) {
+      const answer = await this.#get(path, doing);
+      const nowMs = this.#clock.monotonicMs();
+      if (answer.status !== 404 || nowMs >= untilMs || nowMs < this.#nextGraceMs) {
+        if (answer.status === 404) this.#nextGraceMs = Math.max(this.#nextGraceMs, nowMs + UNKNOWN_KEPT_MS);
+        return answer;
+      }
+      await this.#clock.sleep(RETRY_STEP_MS);
+    }
+  }
+
+  #rememberUnknown(id: number): void {
+    if (this.#unknownUntilMs.size >= UNKNOWN_KEPT_MAX) this.#unknownUntilMs.clear();
+    const nowMs = this.#clock.monotonicMs();
+    if (nowMs >= (this.#unknownUntilMs.get(id) ?? Number.NEGATIVE_INFINITY))
+      this.#unknownUntilMs.set(id, nowMs + UNKNOWN_KEPT_MS);
+  }
+
+  /** 200 or 404. */
+  #get(path: string, doing: string): Promise<Answer> {
+    return this.#retrying(async () => {
+      const response = await fetch(`${this.#url}${path}`, { headers: this.#headers });
+      const text = await response.text();
+      if (response.status === 200 || response.status === 404) return { status: response.status, text };
+      throw new Error(`status ${response.status}`);
+    }, doing);
   }
 
   async #retrying<T>(call: () => Promise<T>, doing: string): Promise<T> {
@@ -57,19 +116,44 @@ export class HttpSchemaRegistry implements SchemaRegistry {
       try {
         return await call();
       } catch (cause) {
-        const text = String(cause);
-        if (/incompatible/i.test(text))
-          throw new Failure('conflict', `The registry refuses the schema (${doing}): ${text}.`, {
-            fix: 'Change the schema so that old records can still be read: new fields need a default.',
-            cause,
-          });
+        const refusal = refusalOf(cause, doing);
+        if (refusal !== null) throw refusal;
         if (this.#clock.monotonicMs() > untilMs)
-          throw new Failure('unreachable', `The schema registry does not answer (${doing}): ${text}.`, {
+          throw new Failure('unreachable', `The schema registry does not answer (${doing}): ${String(cause)}.`, {
             fix: 'Check SCHEMA_REGISTRY_URL.',
             cause,
           });
         await this.#clock.sleep(RETRY_STEP_MS);
       }
     }
+  }
+}
+
+/** What asking again would not change. */
+function refusalOf(cause: unknown, doing: string): Failure | null {
+  const text = String(cause);
+  const status = (cause as { status?: unknown }).status;
+  if (/incompatible/i.test(text))
+    return new Failure('conflict', `The registry refuses the schema (${doing}): ${text}.`, {
+      fix: 'Change the schema so that old records can still be read: new fields need a default.',
+      cause,
+    });
+  if (status === 401 || status === 403 || /status 40[13]\b/.test(text))
+    return new Failure('unauthorized', `The schema registry refuses us (${doing}).`, {
+      fix: 'Put user and password into SCHEMA_REGISTRY_URL: https://user:password@host.',
+      cause,
+    });
+  return null;
+}
+
+/** The Avro record in a registry's answer, or null when it is something else. */
+function avroIn(text: string): AvroSchema | null {
+  const { schema, schemaType } = JSON.parse(text) as { schema: string; schemaType?: string };
+  if (schemaType !== undefined && schemaType !== 'AVRO') return null;
+  try {
+    const parsed = JSON.parse(schema) as AvroSchema | string | null;
+    return typeof parsed === 'object' && parsed?.type === 'record' ? parsed : null;
+  } catch {
+    return null;
   }
 }

@@ -34,6 +34,12 @@ export interface Settings {
   readonly featureWorkers: number;
   readonly scoringWorkers: number;
   readonly commitIntervalMs: number;
+  /** names this machine, or pod, among others that run the same; '' where there is only one */
+  readonly instance: string;
+  /** copies of each state besides the one that is worked on; null: as Kafka has it for the group */
+  readonly standbyReplicas: number | null;
+  /** where checkpoints of states go; null: nowhere */
+  readonly checkpoints: CheckpointSettings | null;
   /** event: inputs are merged by event time (replay); live: taken as they arrive */
   readonly time: 'event' | 'live';
   readonly device: 'cpu' | 'cuda';
@@ -46,12 +52,20 @@ export interface Settings {
   readonly kafkaHeapMb: number;
 }
 
+export interface CheckpointSettings {
+  /** `file:///path` or `s3://bucket/prefix` */
+  readonly place: string;
+  /** another server than Amazon's; null: as the SDK finds it */
+  readonly s3Endpoint: string | null;
+  readonly intervalMs: number;
+}
+
 interface Known {
   readonly name: string;
   readonly otherwise: string;
 }
 
-const KNOWN = [
+export const KNOWN = [
   { name: 'MILLRACE_DATA_DIR', otherwise: '.millrace' },
   { name: 'MILLRACE_CACHE_DIR', otherwise: '' },
   { name: 'MILLRACE_HOST', otherwise: '127.0.0.1' },
@@ -76,6 +90,10 @@ const KNOWN = [
   { name: 'MILLRACE_KAFKA_HEAP_MB', otherwise: '768' },
   { name: 'MILLRACE_INSTALL_S', otherwise: '' },
   { name: 'MILLRACE_INSTANCE', otherwise: '' },
+  { name: 'MILLRACE_STANDBY_REPLICAS', otherwise: '' },
+  { name: 'MILLRACE_CHECKPOINTS', otherwise: '' },
+  { name: 'MILLRACE_CHECKPOINTS_S3_ENDPOINT', otherwise: '' },
+  { name: 'MILLRACE_CHECKPOINT_INTERVAL_MS', otherwise: '300000' },
   { name: 'KAFKA_BROKERS', otherwise: '' },
   { name: 'KAFKA_TLS', otherwise: 'false' },
   { name: 'KAFKA_TLS_CA_FILE', otherwise: '' },
@@ -95,6 +113,11 @@ function wrong(name: string, problem: string, fix: string): Failure {
   return new Failure('invalid_field', `${name} ${problem}`, { field: name, fix });
 }
 
+/** An address as it may be shown: without its user and password. */
+export function shownUrl(address: string): string {
+  return address.replace(/\/\/[^/]*@/, '//***@');
+}
+
 class Reading {
   readonly #environment: Readonly<Record<string, string | undefined>>;
   readonly #file: Readonly<Record<string, unknown>>;
@@ -106,7 +129,8 @@ class Reading {
 
   text(name: Name): string {
     const given = this.#environment[name] ?? this.#file[name];
-    if (given === undefined || given === '') return KNOWN.find((known) => known.name === name)?.otherwise ?? '';
+    if (given === undefined || given === null || given === '')
+      return KNOWN.find((known) => known.name === name)?.otherwise ?? '';
     return typeof given === 'string' ? given : JSON.stringify(given);
   }
 
@@ -129,7 +153,7 @@ class Reading {
     const text = this.text(name);
     if (text === '') return null;
     if (!URL.canParse(text) || !/^https?:/.test(text))
-      throw wrong(name, `is ${text}, no address.`, 'Give http://host:port or https://host:port.');
+      throw wrong(name, `is ${shownUrl(text)}, no address.`, 'Give http://host:port or https://host:port.');
     return text.replace(/\/$/, '');
   }
 
@@ -143,7 +167,12 @@ class Reading {
 
 function readFile(path: string): Readonly<Record<string, unknown>> {
   if (!existsSync(path)) return {};
-  const value: unknown = parse(readFileSync(path, 'utf8'));
+  let value: unknown;
+  try {
+    value = parse(readFileSync(path, 'utf8'));
+  } catch (cause) {
+    throw wrong(path, `is no YAML: ${String(cause).split('\n')[0]}`, 'Write lines such as `MILLRACE_HTTP_PORT: 8080`.');
+  }
   if (value === null || value === undefined) return {};
   if (typeof value !== 'object' || Array.isArray(value))
     throw wrong(path, 'holds no settings.', 'Write lines such as `MILLRACE_HTTP_PORT: 8080`.');
@@ -196,6 +225,10 @@ export function readSettings(
     featureWorkers: read.integer('MILLRACE_FEATURE_WORKERS', 1, 64),
     scoringWorkers: read.integer('MILLRACE_SCORING_WORKERS', 1, 64),
     commitIntervalMs: read.integer('MILLRACE_COMMIT_INTERVAL_MS', 1, 60_000),
+    instance: readInstance(read),
+    standbyReplicas:
+      read.text('MILLRACE_STANDBY_REPLICAS') === '' ? null : read.integer('MILLRACE_STANDBY_REPLICAS', 0, 10),
+    checkpoints: readCheckpoints(read),
     time: read.choice('MILLRACE_TIME', ['live', 'event']),
     device: read.choice('MILLRACE_DEVICE', ['cpu', 'cuda']),
     logLevel: read.choice('MILLRACE_LOG_LEVEL', ['trace', 'debug', 'info', 'warn', 'error', 'silent']),
@@ -206,8 +239,35 @@ export function readSettings(
     registryHome: read.text('MILLRACE_REGISTRY_HOME'),
     kafkaHeapMb: read.integer('MILLRACE_KAFKA_HEAP_MB', 256, 65_536),
   };
+  // nothing listens there yet, but a wrong value is told of all the same
+  const grpcPort = read.integer('MILLRACE_GRPC_PORT', 1, 65535);
   requireLoopback(settings);
+  requireOwnPorts(settings, grpcPort);
   return settings;
+}
+
+function readCheckpoints(read: Reading): CheckpointSettings | null {
+  const place = read.text('MILLRACE_CHECKPOINTS');
+  const s3Endpoint = read.url('MILLRACE_CHECKPOINTS_S3_ENDPOINT');
+  // two must be taken while one is young enough to be used, which is a day at most
+  const intervalMs = read.integer('MILLRACE_CHECKPOINT_INTERVAL_MS', 100, 36_000_000);
+  if (place === '') return null;
+  if (!/^(file:\/\/\/.|s3:\/\/.)/.test(place))
+    throw wrong('MILLRACE_CHECKPOINTS', `is ${place}.`, 'Give file:///path or s3://bucket/prefix.');
+  return { place, s3Endpoint, intervalMs };
+}
+
+// part of folder names, transactional ids and group instance ids
+function readInstance(read: Reading): string {
+  const name = read.text('MILLRACE_INSTANCE');
+  if (!/^[\w.-]{0,100}$/.test(name))
+    throw wrong('MILLRACE_INSTANCE', `is ${name}.`, 'Give letters, digits, dots, dashes and underscores, at most 100.');
+  return name;
+}
+
+/** @param copy tells copies apart that run on one machine */
+export function instanceName({ instance }: Pick<Settings, 'instance'>, copy: string): string {
+  return instance === '' ? copy : `${instance}-${copy}`;
 }
 
 function readTls(read: Reading): Settings['kafkaTls'] {
@@ -236,6 +296,24 @@ function readSasl(read: Reading): Settings['kafkaSasl'] {
       'Give both, since KAFKA_SASL_MECHANISM is set.',
     );
   return { mechanism, username, password };
+}
+
+/** Two parts on one port: the second would say that another program has it. */
+function requireOwnPorts(settings: Settings, grpcPort: number): void {
+  const ports: readonly (readonly [Name, number, boolean])[] = [
+    ['MILLRACE_HTTP_PORT', settings.httpPort, true],
+    ['MILLRACE_GRPC_PORT', grpcPort, true],
+    ['MILLRACE_KAFKA_PORT', settings.kafkaPort, settings.kafkaBrokers === null],
+    ['MILLRACE_REGISTRY_PORT', settings.registryPort, settings.schemaRegistryUrl === null],
+    ['MILLRACE_CLICKHOUSE_PORT', settings.clickhousePort, settings.clickhouseUrl === null],
+  ];
+  const taken = new Map<number, Name>();
+  for (const [name, port, isUsed] of ports) {
+    const other = taken.get(port);
+    if (isUsed && other !== undefined)
+      throw wrong(name, `is ${port}, which is ${other} too.`, 'Give each its own port.');
+    if (isUsed) taken.set(port, name);
+  }
 }
 
 // There is no authentication yet: reaching it from elsewhere would let anybody promote a model.

@@ -1,10 +1,11 @@
 // Checks a prediction against its receipt, from the warehouse, the log's lifecycle and the weights on disk.
+import { type EndpointDefinition } from '../schemas/definitions.ts';
 import { type Prediction } from '../schemas/events.generated.ts';
 import { Failure } from '../schemas/failure.ts';
 import { DATABASE, type Sql, tableOf } from '../serving/analytics/sql.ts';
 import { type ServableVersion, versionId } from '../serving/scoring/models.ts';
 import { Routing } from '../serving/scoring/routing.ts';
-import { type Check, checkRows, checkScore, checkWeights } from '../serving/scoring/verify.ts';
+import { type Check, checkRequest, checkRows, checkScore, checkWeights } from '../serving/scoring/verify.ts';
 import { artifactPath } from './artifacts.ts';
 import { ClickHouseSql } from './clickhouse/client.ts';
 import { systemClock } from './clock.ts';
@@ -35,6 +36,7 @@ export async function verifyPrediction(
     const rows = await featureRows(connections, settings, sql, prediction);
     const weights = artifactPath(settings.dataDir, version.weightsUri);
     const checks = [
+      checkRequest(endpoint, version, prediction, await requestOf(connections, settings, sql, endpoint, prediction)),
       ...checkRows(endpoint, version, prediction, rows),
       checkWeights(prediction, version, await fileSha256(weights)),
       checkScore(prediction, await scoreAgain(settings, version, weights, prediction)),
@@ -71,6 +73,28 @@ async function findPrediction(
       return { prediction: { ...row, event_time: row.event_ms }, version };
   }
   return null;
+}
+
+/** The request's record; null where no topic holds it. */
+async function requestOf(
+  { topics }: Connections,
+  settings: Settings,
+  sql: Sql,
+  { name, request }: EndpointDefinition,
+  prediction: Prediction,
+): Promise<Readonly<Record<string, unknown>> | null> {
+  const table = tableOf(topics.requests(name), settings.topicPrefix);
+  try {
+    const [found] = await sql.query<Record<string, unknown>>(
+      `SELECT *, toUnixTimestamp64Milli(\`${request.event_time_field}\`) AS event_time_ms FROM ${DATABASE}.\`${table}\` WHERE toString(\`${request.key_field}\`) = {id:String} ORDER BY _offset LIMIT 1`,
+      { id: prediction.request_id },
+    );
+    return found ?? null;
+  } catch (error) {
+    // requests in JSON have no table
+    if (error instanceof Failure && error.code === 'unknown_name') return null;
+    throw error;
+  }
 }
 
 /** The rows that the receipt names, by view; null where the warehouse has none such. */

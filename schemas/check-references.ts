@@ -1,16 +1,20 @@
-// What definitions say of each other must fit together, and with the schemas of the topics that they name.
-import { type AvroSchema } from './codec.ts';
+// What definitions say of each other must fit together.
 import { type Definition, type EndpointDefinition, type FeatureViewDefinition } from './definitions.ts';
 import { didYouMean, invalid } from './reading.ts';
 
 /** @throws Failure `invalid_definition` */
-export function checkReferences(definitions: readonly Definition[]): void {
+export function checkUnique(definitions: readonly Definition[]): void {
   const seen = new Set<string>();
   for (const { kind, name } of definitions) {
     if (seen.has(`${kind} ${name}`))
       throw invalid(`${kind} ${name}`, 'is declared twice.', 'Rename or remove one of them.');
     seen.add(`${kind} ${name}`);
   }
+}
+
+/** @throws Failure `invalid_definition` */
+export function checkReferences(definitions: readonly Definition[]): void {
+  checkUnique(definitions);
   const entities = definitions.filter((one) => one.kind === 'entity').map(({ name }) => name);
   const views = definitions.filter((one) => one.kind === 'feature_view');
   const endpoints = definitions.filter((one) => one.kind === 'endpoint').map(({ name }) => name);
@@ -70,37 +74,4 @@ function checkEndpoint(path: string, endpoint: EndpointDefinition, views: readon
       );
     }
   }
-}
-
-/** Checks a view's fields against the schema of its source topic, where one is registered. @throws Failure `invalid_definition` */
-export function checkAgainstSchema(view: FeatureViewDefinition, schema: AvroSchema): void {
-  const path = `feature_view ${view.name}`;
-  const known = schema.fields.map(({ name }) => name);
-  const check = (at: string, field: string): void => {
-    if (!known.includes(field))
-      throw invalid(
-        `${path}: ${at}`,
-        `the events of ${view.source.topic} have no field ${field}.`,
-        didYouMean(field, known),
-      );
-  };
-  check('source.key_field', view.source.key_field);
-  check('source.event_time_field', view.source.event_time_field);
-  for (const [index, feature] of view.features.entries()) {
-    if (feature.field === '') continue;
-    check(`features[${index}].field`, feature.field);
-    const type = schema.fields.find(({ name }) => name === feature.field)?.type;
-    if (!isNumeric(type))
-      throw invalid(
-        `${path}: features[${index}].field`,
-        `${feature.field} is ${JSON.stringify(type)}, not a number.`,
-        'Choose a numeric field.',
-      );
-  }
-}
-
-function isNumeric(type: unknown): boolean {
-  if (typeof type === 'string') return ['int', 'long', 'float', 'double', 'boolean'].includes(type);
-  if (Array.isArray(type)) return type.every((one) => one === 'null' || isNumeric(one));
-  return typeof type === 'object' && type !== null && 'type' in type && isNumeric(type.type);
 }

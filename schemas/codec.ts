@@ -19,6 +19,12 @@ export interface SchemaRegistry {
   schemaOf(id: number): Promise<AvroSchema>;
 }
 
+/** Port to what a registry knows of a topic: `<topic>-value` is the subject that Confluent's serializers register under. */
+export interface SubjectSchemas {
+  /** null where nothing is registered, or nothing that is an Avro record */
+  latest(subject: string): Promise<AvroSchema | null>;
+}
+
 const FRAME_BYTES = 5;
 
 /** Values are plain objects; unions are unwrapped; timestamp-millis are numbers. */
@@ -45,8 +51,8 @@ export class AvroCodec<T> {
           this.#position = end;
           return this.#buffer.subarray(start, end);
         }
-        // avsc returns the negated number of bytes that were missing
-        this.#buffer = Buffer.allocUnsafe(Math.max(64 * 1024, 2 * (FRAME_BYTES - end)));
+        // avsc returns the negated number of bytes that were missing; what there was counts too
+        this.#buffer = Buffer.allocUnsafe(Math.max(64 * 1024, this.#buffer.length - start - end));
       } else {
         this.#buffer = Buffer.allocUnsafe(64 * 1024);
       }
@@ -95,19 +101,35 @@ export function schemaIdOf(value: Buffer): number {
 export class AvroReader {
   readonly #registry: SchemaRegistry;
   readonly #known = new Map<number, { name: string; codec: AvroCodec<unknown> }>();
+  readonly #unreadable = new Map<number, Failure>();
 
   constructor(registry: SchemaRegistry) {
     this.#registry = registry;
   }
 
-  /** Fetches the schemas of these values, so that `decode` can be synchronous. Unknown ids stay unknown. */
+  /**
+   * Fetches the schemas of these values, so that `decode` can be synchronous. A schema that the registry does not have, or that is
+   * no Avro, is remembered until the next call: `decode` refuses its records then, and only them.
+   * @throws Failure `unreachable` or `unauthorized` when the registry gives no answer
+   */
   async prepare(values: Iterable<Buffer | null>): Promise<void> {
+    const asked = new Set<number>();
     for (const value of values) {
       if (value === null || value.length < FRAME_BYTES || value[0] !== 0) continue;
       const id = value.readUInt32BE(1);
-      if (this.#known.has(id)) continue;
+      if (this.#known.has(id) || asked.has(id)) continue;
+      asked.add(id);
+      await this.#fetch(id);
+    }
+  }
+
+  async #fetch(id: number): Promise<void> {
+    try {
       const schema = await this.#registry.schemaOf(id);
-      this.#known.set(id, { name: schema.name, codec: new AvroCodec(id, schema) });
+      this.#known.set(id, { name: schema.name, codec: readingCodec(id, schema) });
+    } catch (error) {
+      if (!(error instanceof Failure) || error.code !== 'undecodable_record') throw error;
+      this.#unreadable.set(id, error);
     }
   }
 
@@ -116,11 +138,26 @@ export class AvroReader {
     const id = schemaIdOf(value);
     const known = this.#known.get(id);
     if (known === undefined) {
-      throw new Failure('undecodable_record', `Schema ${id} is not in the registry.`, {
-        fix: 'Register the schema, then put the record back.',
-      });
+      throw (
+        this.#unreadable.get(id) ??
+        new Failure('undecodable_record', `Schema ${id} is not in the registry.`, {
+          fix: 'Register the schema, then put the record back.',
+        })
+      );
     }
     return { name: known.name, value: known.codec.decode(value) };
+  }
+}
+
+/** @throws Failure `undecodable_record` when the schema is none that events can be read with */
+function readingCodec(id: number, schema: AvroSchema): AvroCodec<unknown> {
+  const fix = 'Register an Avro record with named fields, and produce with it.';
+  if (schema.type !== 'record')
+    throw new Failure('undecodable_record', `Schema ${id} is ${JSON.stringify(schema.type)}, not a record.`, { fix });
+  try {
+    return new AvroCodec(id, schema);
+  } catch (cause) {
+    throw new Failure('undecodable_record', `Schema ${id} cannot be read: ${String(cause)}.`, { fix, cause });
   }
 }
 

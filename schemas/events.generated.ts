@@ -119,6 +119,17 @@ export interface DeadLetter {
   readonly processor: string;
 }
 
+/** A dead letter was put back into its topic. */
+export interface DeadLetterReturned {
+  /** offset of the letter in the topic of dead letters */
+  readonly letter_offset: number;
+  readonly source_topic: string;
+  readonly source_partition: number;
+  readonly returned_by: string;
+  /** wall clock at the edge, epoch ms */
+  readonly returned_at: number;
+}
+
 /** A definition took effect. */
 export interface DefinitionApplied {
   /** entity | feature_view | endpoint | monitor | rollout_policy | retraining_policy */
@@ -451,6 +462,7 @@ export interface EventTypes {
   readonly ControlAdvanced: ControlAdvanced;
   readonly ControlHeld: ControlHeld;
   readonly DeadLetter: DeadLetter;
+  readonly DeadLetterReturned: DeadLetterReturned;
   readonly DefinitionApplied: DefinitionApplied;
   readonly ExperimentCreated: ExperimentCreated;
   readonly GatesChecked: GatesChecked;
@@ -489,6 +501,7 @@ export const EVENT_NAMES = [
   'ControlAdvanced',
   'ControlHeld',
   'DeadLetter',
+  'DeadLetterReturned',
   'DefinitionApplied',
   'ExperimentCreated',
   'GatesChecked',

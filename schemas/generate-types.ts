@@ -26,7 +26,10 @@ const PRIMITIVES: Readonly<Record<string, string>> = {
 function typeOf(avro: Avro, nested: Map<string, string>): string {
   if (typeof avro === 'string') return PRIMITIVES[avro] ?? avro;
   if (Array.isArray(avro)) return avro.map((member) => typeOf(member, nested)).join(' | ');
-  if (avro.type === 'array') return `readonly (${typeOf(avro.items ?? 'null', nested)})[]`;
+  if (avro.type === 'array') {
+    const item = typeOf(avro.items ?? 'null', nested);
+    return `readonly ${item.includes('|') ? `(${item})` : item}[]`;
+  }
   if (avro.type === 'map') return `Readonly<Record<string, ${typeOf(avro.values ?? 'null', nested)}>>`;
   if (avro.type === 'record') {
     const name = avro.name ?? '';

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { parseAllDocuments } from 'yaml';
 import { type AvroSchema } from './codec.ts';
-import { checkReferences } from './check-references.ts';
+import { checkReferences, checkUnique } from './check-references.ts';
 import {
   type Definition,
   type EndpointDefinition,
@@ -17,10 +17,20 @@ import { Fields, invalid } from './reading.ts';
 
 const KINDS = ['entity', 'feature_view', 'endpoint', 'monitor', 'retraining_policy', 'rollout_policy'] as const;
 
-/** @throws Failure `invalid_definition` for the first thing that is wrong */
-export function parseDefinitions(
-  files: readonly { readonly name: string; readonly text: string }[],
-): readonly Definition[] {
+interface DefinitionFile {
+  readonly name: string;
+  readonly text: string;
+}
+
+/** Files that stand for themselves. @throws Failure `invalid_definition` for the first thing that is wrong */
+export function parseDefinitions(files: readonly DefinitionFile[]): readonly Definition[] {
+  const definitions = readDefinitions(files);
+  checkReferences(definitions);
+  return definitions;
+}
+
+/** Files that may refer to what is applied already: whoever knows that checks it. @throws Failure `invalid_definition` */
+export function readDefinitions(files: readonly DefinitionFile[]): readonly Definition[] {
   const definitions: Definition[] = [];
   for (const { name, text } of files) {
     const documents = [...parseAllDocuments(text)];
@@ -32,7 +42,7 @@ export function parseDefinitions(
       if (value !== null && value !== undefined) definitions.push(parseDefinition(place, value));
     }
   }
-  checkReferences(definitions);
+  checkUnique(definitions);
   return definitions;
 }
 
@@ -166,12 +176,24 @@ function parseEndpoint(name: string, fields: Fields): EndpointDefinition {
       horizon_ms: outcome.durationMs('horizon'),
     },
     serve_from: fields.has('serve_from') ? fields.instantMs('serve_from') : null,
-    delivery: fields.choice('delivery', ['exactly-once', 'at-least-once'], 'exactly-once'),
+    delivery: delivery(fields),
     description: fields.textOr('description', ''),
   };
   request.end();
   outcome.end();
   return definition;
+}
+
+// A promise that is accepted must be kept: the engine has no commit without a transaction.
+function delivery(fields: Fields): EndpointDefinition['delivery'] {
+  const asked = fields.choice('delivery', ['exactly-once', 'at-least-once'], 'exactly-once');
+  if (asked === 'at-least-once')
+    throw invalid(
+      fields.at('delivery'),
+      'at-least-once is not offered yet: every prediction is written in the transaction that takes its request.',
+      'Leave it away, or write exactly-once; MILLRACE_COMMIT_INTERVAL_MS bounds how long a prediction waits.',
+    );
+  return asked;
 }
 
 function parseMonitor(name: string, fields: Fields): MonitorDefinition {

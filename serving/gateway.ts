@@ -2,7 +2,7 @@
 import Fastify, { type FastifyInstance } from 'fastify';
 import { gunzipSync, inflateSync } from 'node:zlib';
 import { Failure } from '../schemas/failure.ts';
-import { STATUS } from './problem.ts';
+import { problemOf } from './problem.ts';
 
 export type RoutePlugin = (app: FastifyInstance) => Promise<void>;
 
@@ -29,13 +29,11 @@ export async function buildGateway({ routes, ready }: GatewayOptions): Promise<F
     }
   });
   app.setErrorHandler((error, _request, reply) => {
-    const failure = error instanceof Failure ? error : null;
-    const status = failure === null ? ((error as { statusCode?: number }).statusCode ?? 500) : STATUS[failure.code];
-    reply.code(status).send({
-      error: failure?.advice ?? (error as Error).message,
-      code: failure?.code ?? 'internal',
-      field: failure?.field ?? '',
-    });
+    const { status, body } = problemOf(error);
+    // what is no failure of ours may still be the client's: Fastify says which
+    reply
+      .code(error instanceof Failure ? status : ((error as { statusCode?: number }).statusCode ?? status))
+      .send(body);
   });
   app.get('/health/live', async () => ({ live: true }));
   app.get('/health/ready', async (_request, reply) => reply.code(ready() ? 200 : 503).send({ ready: ready() }));

@@ -1,12 +1,13 @@
 // One instance of an application: joins the group, keeps a task per partition it was given, and takes records from fetch to
-// commit in batches. All its tasks share one transactional session.
+// commit in batches. All its tasks share one session.
 import { type Watermark } from '../schemas/events.generated.ts';
-import { Failure } from '../schemas/failure.ts';
-import { type Clock } from './clock.ts';
-import { type CommitParts, type WrittenEnds, commitTasks } from './commit.ts';
+import { type ApplicationStatus, type StopOptions, statusOf } from './application-status.ts';
+import { unitsOf } from './assignment-units.ts';
+import { requireOneReader } from './check-spec.ts';
+import { type CommitParts, type DrawnTask, type WrittenEnds, appendDrawn, commitDrawn } from './commit.ts';
+import { CommitClock } from './commit-clock.ts';
 import {
   type Fetched,
-  type Log,
   type LogAdmin,
   type LogReader,
   type Membership,
@@ -14,35 +15,36 @@ import {
   type TransactionSession,
   partitionId,
 } from './log.ts';
-import { type ApplicationSpec, type SubTopology } from './processor.ts';
-import { restoreState } from './restore.ts';
-import { type StateStores } from './store.ts';
-import { Task, type TaskInput } from './task.ts';
-import { TaskState } from './task-state.ts';
+import { type StateQueries } from './queries/state-queries.ts';
+import { TaskSet, type TaskSetOptions } from './task-set.ts';
 import { WatermarkFollower } from './watermark-follower.ts';
 
-// Above this many queued records a partition is paused, below a quarter of it resumed: bounds memory while lanes wait for each other.
-const QUEUED_RECORDS_MAX = 2000;
-// Outputs that are committed before the interval is over: bounds a transaction.
-const OUTPUT_RECORDS_MAX = 10000;
 // One slice of processing; heartbeats and fetches get their turn after it.
 const SLICE_MS = 40;
 const POLL_MS = 20;
+/** after which the broker aborts a transaction that nobody ends */
+const TRANSACTION_TIMEOUT_MS = 60_000;
+const STOP_WITHIN_MS = 30_000;
+const ABORT_WITHIN_MS = 2000;
 
-export interface ApplicationOptions {
-  readonly spec: ApplicationSpec;
-  readonly log: Log;
-  readonly clock: Clock;
-  readonly stores: StateStores;
-  /** tells this instance from others of the same application; the same again after a restart */
+export interface ApplicationOptions extends TaskSetOptions {
+  /**
+   * Tells this instance from others of the same application; the same again after a restart. Whoever comes last is the instance: it
+   * ends its predecessor's transaction, takes its place in the group, and finds its state.
+   */
   readonly instance: string;
+  /** copies of each state besides the one that is worked on, each with another instance; absent: as the group is configured */
+  readonly standbyReplicas?: number;
+  readonly guarantee: 'exactly-once' | 'at-least-once';
   readonly commitIntervalMs: number;
   /** false: inputs are merged by event time with the help of marks; true: taken as they arrive */
   readonly live: boolean;
   /** without replay: after this long without records, time goes on by the wall clock; null: never */
   readonly idleTimeoutMs: number | null;
-  readonly watermarksTopic: string;
-  changelogTopic(store: string): string;
+  /** null: nothing is merged by event time, nobody tells or reads marks */
+  readonly watermarksTopic: string | null;
+  /** told how long each commit took */
+  committed?(tookMs: number): void;
   /** Fetches the schemas that `decode` will need. */
   prepare(values: readonly (Buffer | null)[]): Promise<void>;
   decodeWatermarks(value: Buffer): readonly Watermark[];
@@ -50,83 +52,85 @@ export interface ApplicationOptions {
   watermarkRecord(writer: string, marks: readonly Watermark[]): ReturnType<CommitParts['watermarkRecord']>;
 }
 
-/** Counters since the start, for metrics. */
-export interface ApplicationStatus {
-  readonly tasks: readonly {
-    readonly name: string;
-    readonly timeMs: number;
-    readonly processed: number;
-    readonly queued: number;
-    readonly keys: number;
-  }[];
-  readonly processed: number;
-  readonly written: number;
-  /** records taken in and appended (changelogs, marks and dead letters too), by topic */
-  readonly takenFrom: ReadonlyMap<string, number>;
-  readonly writtenTo: ReadonlyMap<string, number>;
-  readonly commits: number;
-  readonly commitMs: number;
-  readonly restoredRecords: number;
-  /** records between the positions and the ends that were seen last */
-  readonly lag: number;
-}
-
 export class Application {
+  readonly queries: StateQueries;
   readonly #options: ApplicationOptions;
-  readonly #topologyOf = new Map<string, SubTopology<never>>();
-  readonly #tasks = new Map<string, Task>();
-  readonly #held = new Map<string, TopicPartition>();
-  readonly #paused = new Set<string>();
+  readonly #tasks: TaskSet;
   readonly #ends: WrittenEnds = new Map();
   readonly #follower = new WatermarkFollower();
   readonly #lagOf = new Map<string, number>();
   readonly #takenFrom = new Map<string, number>();
   readonly #writtenTo = new Map<string, number>();
   readonly #reader: LogReader;
-  readonly #restoreReader: LogReader;
   readonly #admin: LogAdmin;
   readonly #membership: Membership;
+  readonly #clock: CommitClock;
+  /** commits may be under way while records are processed: everything is drawn from the tasks at one moment */
+  readonly #overlaps: boolean;
   #session: TransactionSession | null = null;
   #turn: Promise<unknown> = Promise.resolve();
+  #committing: Promise<void> | null = null;
+  #sending: Promise<void> | null = null;
+  /** a commit has drawn outputs and not yet handed them to the session: no later ones may go before them */
+  #isDrawn = false;
+  #failure: Error | null = null;
   #stopping = false;
+  #closing = false;
+  #comesBack = false;
   #finished: Promise<void> | null = null;
-  #lastCommitMs = 0;
   #lastRecordMs = 0;
   #processed = 0;
   #written = 0;
-  #commits = 0;
-  #commitMs = 0;
-  #restored = 0;
 
+  /** @throws Failure `invalid_definition` */
   constructor(options: ApplicationOptions) {
+    requireOneReader(options.spec);
     this.#options = options;
-    for (const topology of options.spec.subTopologies)
-      for (const topic of topology.topics) this.#topologyOf.set(topic, topology);
     this.#reader = options.log.reader();
-    this.#restoreReader = options.log.reader();
     this.#admin = options.log.admin();
+    const { spec, instance, standbyReplicas } = options;
+    const units = unitsOf(spec.subTopologies, (store) => options.changelogTopic(store));
     this.#membership = options.log.membership({
-      group: options.spec.id,
-      topics: [...this.#topologyOf.keys()],
-      instanceId: null,
+      group: spec.id,
+      topics: units.flatMap(({ topics }) => topics),
+      ...{ instanceId: instance, units, keptStates: () => this.#tasks.kept() },
+      ...(standbyReplicas === undefined ? {} : { standbyReplicas }),
     });
+    this.#tasks = new TaskSet(options, {
+      ...{ reader: this.#reader, admin: this.#admin, membership: this.#membership },
+      ...{ follower: this.#follower, ends: this.#ends, units },
+      failed: (error) => this.#fail(error),
+    });
+    this.queries = this.#tasks.queries;
+    this.#overlaps = options.spec.subTopologies.every(({ kind }) => kind === 'direct');
+    this.#clock = new CommitClock(options.clock, options.commitIntervalMs);
   }
 
   /** Resolves once the group was joined; `finished` tells the end. */
   async start(): Promise<void> {
-    const { log, spec, instance, clock } = this.#options;
+    const { log, instance, guarantee } = this.#options;
     // making the session first ends whatever a killed predecessor left open
-    this.#session = await log.transactions(`${spec.id}-${instance}`, 60_000);
+    this.#session =
+      guarantee === 'exactly-once'
+        ? await log.transactions(`${this.#transactions}${instance}`, TRANSACTION_TIMEOUT_MS)
+        : await log.atLeastOnce();
     await this.#readWatermarks();
-    this.#lastCommitMs = clock.monotonicMs();
     await this.#membership.start({
-      assigned: (partitions) => this.#exclusively(() => this.#assigned(partitions)),
-      revoked: (partitions) => this.#exclusively(() => this.#revoked(partitions)),
-      lost: (partitions) => this.#exclusively(() => this.#lost(partitions)),
+      assigned: (partitions) => this.#assigned(partitions),
+      revoked: (partitions) => this.#changing(() => this.#revoked(partitions)),
+      lost: (partitions) => this.#changing(() => this.#lost(partitions)),
+      // copies are no tasks: their coming and going disturbs nobody
+      standbys: async (units) => (this.#closing ? undefined : this.#tasks.standbys(units)),
+      refused: (error) => this.#fail(error),
     });
     this.#finished = this.#run();
     // the caller awaits `finished`; until then a failure must not count as unhandled
     this.#finished.catch(() => undefined);
+  }
+
+  /** Transactional ids begin so; an id must not begin with the whole of another application's. */
+  get #transactions(): string {
+    return `${this.#options.spec.id}/`;
   }
 
   /** Rejects when the instance had to give up; its state is in the log, a new instance goes on from there. */
@@ -134,34 +138,34 @@ export class Application {
     return this.#finished ?? Promise.resolve();
   }
 
-  async stop(): Promise<void> {
+  /**
+   * Handles no further record, commits what was handled, and leaves the group.
+   * @returns whether that was done in time; otherwise close the log, so that nothing goes on trying
+   */
+  async stop({ withinMs = STOP_WITHIN_MS, comesBack = false }: StopOptions = {}): Promise<boolean> {
+    this.#comesBack = comesBack;
     this.#stopping = true;
-    await this.#finished?.catch(() => undefined);
+    const over = new AbortController();
+    const ended = this.finished.catch(() => undefined).then(() => true);
+    const late = this.#options.clock.sleep(withinMs, over.signal).then(() => false);
+    const inTime = await Promise.race([ended, late]);
+    over.abort();
+    return inTime;
   }
 
   status(): ApplicationStatus {
-    const tasks = [...this.#tasks.values()].map((task) => ({
-      name: task.name,
-      timeMs: task.timeMs,
-      processed: task.steppedCount,
-      queued: task.inputs.reduce((sum, input) => sum + task.queued(input), 0),
-      keys: task.state?.size ?? 0,
-    }));
     return {
-      tasks,
-      processed: this.#processed,
-      written: this.#written,
-      takenFrom: this.#takenFrom,
-      writtenTo: this.#writtenTo,
-      commits: this.#commits,
-      commitMs: this.#commitMs,
-      restoredRecords: this.#restored,
-      lag: [...this.#lagOf.values()].reduce((sum, lag) => sum + lag, 0),
+      ...statusOf(this.#tasks, this.#lagOf),
+      ...{ processed: this.#processed, written: this.#written },
+      ...{ takenFrom: this.#takenFrom, writtenTo: this.#writtenTo },
+      ...{ commits: this.#clock.commits, commitMs: this.#clock.spentMs },
     };
   }
 
   async #readWatermarks(): Promise<void> {
-    const at = { topic: this.#options.watermarksTopic, partition: 0 };
+    const topic = this.#options.watermarksTopic;
+    if (topic === null) return;
+    const at = { topic, partition: 0 };
     const [bounds] = await this.#admin.offsets([at]);
     const end = bounds?.end ?? 0;
     let position = bounds?.start ?? 0;
@@ -186,40 +190,77 @@ export class Application {
     return turn;
   }
 
-  async #run(): Promise<void> {
-    let more = false;
+  /**
+   * A change of the assignment. One that fails leaves partitions that nobody works on: the instance gives up. One that comes while
+   * the instance closes finds no tasks any more, and makes none.
+   */
+  async #changing(action: () => Promise<void>): Promise<void> {
     try {
-      while (!this.#stopping) {
-        const fetched = await this.#reader.poll(more ? 0 : POLL_MS);
-        more = await this.#exclusively(() => this.#round(fetched));
-      }
-      await this.#exclusively(() => this.#commit());
-    } finally {
-      await this.#exclusively(() => this.#dropTasks([...this.#tasks.values()]));
-      await this.#membership.close();
-      await this.#session?.close();
-      await Promise.all([this.#reader.close(), this.#restoreReader.close(), this.#admin.close()]);
+      await this.#exclusively(async () => {
+        if (!this.#closing) await action();
+      });
+    } catch (error) {
+      this.#fail(error);
+      throw error;
     }
   }
 
+  async #run(): Promise<void> {
+    let more = false;
+    let ending: unknown = null;
+    try {
+      while (!this.#stopping) {
+        const fetched = await this.#reader.poll(more ? 0 : this.#clock.waitMs(POLL_MS, this.#isDirty()));
+        more = await this.#exclusively(() => this.#round(fetched));
+      }
+      await this.#exclusively(() => this.#commitEverything());
+    } catch (error) {
+      ending = error;
+      throw error;
+    } finally {
+      await this.#committing?.catch(() => undefined);
+      if (ending !== null) await this.#abort();
+      await this.#exclusively(() => {
+        this.#closing = true;
+        return this.#tasks.close(ending);
+      });
+      await this.#membership.close(this.#comesBack);
+      await this.#session?.close();
+      await Promise.all([this.#reader.close(), this.#admin.close()]);
+    }
+  }
+
+  /** What is open must not be waited for by others, but the end not wait for it for long. */
+  async #abort(): Promise<void> {
+    const over = new AbortController();
+    const aborted = this.#session?.abort().catch(() => undefined);
+    await Promise.race([aborted, this.#options.clock.sleep(ABORT_WITHIN_MS, over.signal)]);
+    over.abort();
+  }
+
   async #round(fetched: readonly Fetched[]): Promise<boolean> {
+    if (this.#failure !== null) throw this.#failure;
     await this.#intake(fetched);
+    this.#letIdleTimePass();
+    const more = await this.#process();
+    await this.#commitWhenDue(more);
+    this.#tasks.regulate();
+    if (await this.#tasks.activate()) this.#holdIdleTime();
+    return more;
+  }
+
+  async #process(): Promise<boolean> {
     const { clock } = this.#options;
     let more = false;
-    this.#letIdleTimePass();
     // equal shares: tasks that feed one repartition topic must not run far ahead of each other
     const shareMs = SLICE_MS / Math.max(1, this.#tasks.size);
-    for (const task of this.#tasks.values()) {
+    for (const task of this.#tasks.all) {
+      if (task.kind === 'direct') await task.prepare();
       const before = task.steppedCount;
       const startedMs = clock.monotonicMs();
-      const isOver = (): boolean => clock.monotonicMs() - startedMs > shareMs;
-      more = task.process(() => isOver() || task.outputCount > OUTPUT_RECORDS_MAX) || more;
+      more = task.process(() => clock.monotonicMs() - startedMs > shareMs || task.isFull) || more;
       this.#processed += task.steppedCount - before;
     }
-    const outputs = [...this.#tasks.values()].reduce((sum, task) => sum + task.outputCount, 0);
-    if (outputs > OUTPUT_RECORDS_MAX || clock.monotonicMs() - this.#lastCommitMs >= this.#options.commitIntervalMs)
-      await this.#commit();
-    this.#regulate();
     return more;
   }
 
@@ -229,159 +270,129 @@ export class Application {
         await this.#takeWatermarks(part);
         continue;
       }
-      await this.#options.prepare(part.records.map((record) => record.value));
-      for (const task of this.#tasks.values()) if (task.reads(part)) task.take(part, part.records, part.nextOffset);
+      const tasks = this.#tasks.all.filter((task) => task.reads(part));
+      if (tasks.some(({ kind }) => kind === 'merged'))
+        await this.#options.prepare(part.records.map((record) => record.value));
+      for (const task of tasks) task.take(part);
       this.#lagOf.set(partitionId(part), part.endOffset - part.nextOffset);
-      this.#takenFrom.set(part.topic, (this.#takenFrom.get(part.topic) ?? 0) + part.records.length);
-      if (part.records.length > 0) this.#lastRecordMs = this.#options.clock.monotonicMs();
+      const count = part.slabs.reduce((sum, slab) => sum + slab.count, 0);
+      this.#takenFrom.set(part.topic, (this.#takenFrom.get(part.topic) ?? 0) + count);
+      if (count > 0) this.#lastRecordMs = this.#options.clock.monotonicMs();
     }
   }
 
   #letIdleTimePass(): void {
     const { idleTimeoutMs, clock } = this.#options;
     if (idleTimeoutMs === null || clock.monotonicMs() - this.#lastRecordMs < idleTimeoutMs) return;
-    for (const task of this.#tasks.values()) task.idleTo(clock.nowMs() - idleTimeoutMs);
+    for (const task of this.#tasks.all) if (task.kind === 'merged') task.idleTo(clock.nowMs() - idleTimeoutMs);
   }
 
-  async #commit(): Promise<void> {
-    const { clock, spec } = this.#options;
-    this.#lastCommitMs = clock.monotonicMs();
-    if (this.#session === null) return;
-    const parts: CommitParts = {
-      session: this.#session,
+  #isDirty(): boolean {
+    return this.#tasks.all.some((task) => task.dirty);
+  }
+
+  async #commitWhenDue(more: boolean): Promise<void> {
+    const tasks = this.#tasks.all;
+    const full = tasks.some(({ isFull }) => isFull);
+    if (!this.#overlaps) {
+      if (full || this.#clock.isDue()) await this.#commit();
+      return;
+    }
+    // without transactions outputs are seen when they are appended: nobody should wait for the offsets
+    if (this.#options.guarantee === 'at-least-once') this.#sendOutputs();
+    // more than a transaction's worth waits for the one under way
+    if (full && this.#committing !== null) await this.#committing;
+    const isIdle = !more && tasks.every((task) => task.inputs.every((input) => task.queued(input) === 0));
+    if (this.#committing === null && (full || this.#clock.isDue() || (isIdle && this.#clock.isWorthIt())))
+      this.#commit().catch((error: unknown) => this.#fail(error));
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= error instanceof Error ? error : new Error(String(error));
+  }
+
+  /** One append at a time: what comes meanwhile goes together in the next one. */
+  #sendOutputs(): void {
+    if (this.#sending !== null || this.#isDrawn || this.#session === null) return;
+    const tasks = this.#tasks.all.flatMap((task) => (task.kind === 'direct' ? [{ drawn: task.drawOutputs() }] : []));
+    if (tasks.every(({ drawn }) => drawn.batches.length + drawn.deadLetters.length === 0)) return;
+    this.#sending = appendDrawn(tasks, this.#commitParts(this.#session), this.#ends)
+      .then((count) => {
+        this.#written += count;
+      })
+      .catch((error: unknown) => this.#fail(error))
+      .finally(() => {
+        this.#sending = null;
+      });
+  }
+
+  #commitParts(session: TransactionSession): CommitParts {
+    const { spec } = this.#options;
+    return {
+      session,
       membership: this.#membership,
-      follower: this.#follower,
       writtenTo: this.#writtenTo,
       deadLetterRecord: this.#options.deadLetterRecord,
       watermarkRecord: (taskName, marks) => this.#options.watermarkRecord(`${spec.id}/${taskName}`, marks),
     };
-    const tasks = [...this.#tasks.values()];
-    const dirty = tasks.some((task) => task.dirty);
-    this.#written += await commitTasks(tasks, parts, this.#ends);
-    if (dirty) {
-      this.#commits += 1;
-      this.#commitMs += clock.monotonicMs() - this.#lastCommitMs;
-    }
   }
 
-  #regulate(): void {
-    for (const task of this.#tasks.values()) {
-      for (const input of task.inputs) {
-        const id = partitionId(input);
-        const queued = task.queued(input);
-        if (!this.#paused.has(id)) {
-          // lanes of one partition may be far apart: the one that is waited for lies behind those that are queued
-          if (queued <= QUEUED_RECORDS_MAX || task.starves(input)) continue;
-          this.#paused.add(id);
-          this.#reader.pause(input);
-        } else if (queued < QUEUED_RECORDS_MAX / 4 || task.starves(input)) {
-          this.#paused.delete(id);
-          this.#reader.resume(input);
-        }
-      }
-    }
+  /** What is there now, after the commit under way. */
+  async #commitEverything(): Promise<void> {
+    await this.#committing;
+    if (this.#failure !== null) throw this.#failure;
+    await this.#commit();
   }
 
-  async #assigned(partitions: readonly TopicPartition[]): Promise<void> {
-    for (const partition of partitions) this.#held.set(partitionId(partition), partition);
-    await this.#makeMissingTasks();
+  #commit(): Promise<void> {
+    const committing = this.#commitOnce().finally(() => {
+      if (this.#committing === committing) this.#committing = null;
+    });
+    this.#committing = committing;
+    return committing;
+  }
+
+  async #commitOnce(): Promise<void> {
+    const session = this.#session;
+    this.#clock.begin();
+    const dirty = this.#tasks.all.filter((task) => task.dirty);
+    if (session === null || dirty.length === 0) return;
+    for (const task of dirty) if (task.kind === 'merged') await task.flush();
+    const drawn: DrawnTask[] = dirty.map((task) => ({
+      name: task.name,
+      outputLanes: task.outputLanes,
+      drawn: task.draw(),
+    }));
+    this.#isDrawn = true;
+    await this.#sending;
+    const committed = commitDrawn(drawn, this.#commitParts(session), this.#ends);
+    this.#isDrawn = false;
+    this.#written += await committed;
+    this.#clock.end(this.#options.committed);
+  }
+
+  #assigned(partitions: readonly TopicPartition[]): Promise<void> {
+    // a killed owner's open transaction would be waited for until its time is over; where this is not allowed, it is
+    if (this.#options.guarantee === 'exactly-once')
+      this.#membership.endAbandoned?.(this.#transactions).catch(() => undefined);
+    return this.#changing(() => this.#tasks.assigned(partitions, () => this.#commitEverything()));
   }
 
   async #revoked(partitions: readonly TopicPartition[]): Promise<void> {
-    await this.#commit();
+    await this.#commitEverything();
     await this.#lost(partitions);
     // a task with all partitions goes on with those that are left
-    await this.#makeMissingTasks();
+    await this.#tasks.makeMissing(() => this.#commitEverything());
+  }
+
+  /** What waits in a partition that has just been given must be read before its time goes on by the wall clock: else it were late. */
+  #holdIdleTime(): void {
+    this.#lastRecordMs = this.#options.clock.monotonicMs();
   }
 
   async #lost(partitions: readonly TopicPartition[]): Promise<void> {
-    for (const partition of partitions) this.#held.delete(partitionId(partition));
-    await this.#dropTasks(
-      [...this.#tasks.values()].filter((task) => partitions.some((partition) => task.reads(partition))),
-    );
+    await this.#committing?.catch(() => undefined);
+    await this.#tasks.lost(partitions);
+    for (const partition of partitions) this.#lagOf.delete(partitionId(partition));
   }
-
-  async #dropTasks(tasks: readonly Task[]): Promise<void> {
-    for (const task of tasks) {
-      this.#tasks.delete(task.name);
-      for (const input of task.inputs) {
-        this.#reader.unassign(input);
-        this.#paused.delete(partitionId(input));
-        this.#lagOf.delete(partitionId(input));
-      }
-      await task.close();
-    }
-  }
-
-  async #makeMissingTasks(): Promise<void> {
-    for (const topology of this.#options.spec.subTopologies) {
-      const held = [...this.#held.values()].filter(({ topic }) => topology.topics.includes(topic));
-      if (topology.single) await this.#makeSingle(topology, held);
-      else await this.#makePartitioned(topology, held);
-    }
-  }
-
-  async #makeSingle(topology: SubTopology<never>, held: readonly TopicPartition[]): Promise<void> {
-    const existing = [...this.#tasks.values()].find((task) => task.topologyName === topology.name);
-    if (existing !== undefined) {
-      if (held.every((partition) => existing.reads(partition))) return;
-      await this.#commit();
-      await this.#dropTasks([existing]);
-    }
-    if (held.length > 0) await this.#make(topology, 0, held);
-  }
-
-  async #makePartitioned(topology: SubTopology<never>, held: readonly TopicPartition[]): Promise<void> {
-    for (const number of new Set(held.map(({ partition }) => partition))) {
-      const inputs = held.filter(({ partition }) => partition === number);
-      if (inputs.length === topology.topics.length && !this.#tasks.has(`${topology.name}-${number}`))
-        await this.#make(topology, number, inputs);
-    }
-  }
-
-  async #make(topology: SubTopology<never>, partition: number, held: readonly TopicPartition[]): Promise<void> {
-    const committed = await this.#membership.committed(held);
-    const inputs: TaskInput[] = sortInputs(committed).map((input) => ({
-      ...input,
-      offset: Math.max(input.offset, 0),
-      global: false,
-    }));
-    const counts = await this.#admin.partitionsOf(topology.globalTopics);
-    for (const topic of topology.globalTopics) {
-      const count = counts.get(topic);
-      if (count === undefined)
-        throw new Failure('unknown_name', `The topic ${topic} does not exist.`, { fix: 'Apply its definition first.' });
-      for (let number = 0; number < count; number += 1)
-        inputs.push({ topic, partition: number, offset: 0, metadata: '', global: true });
-    }
-    const task = new Task({
-      topology,
-      partition,
-      inputs,
-      live: this.#options.live,
-      follower: this.#follower,
-      state: await this.#openState(topology, partition),
-    });
-    const globalPositions = await task.start(topology);
-    this.#tasks.set(task.name, task);
-    for (const input of inputs) {
-      const offset = globalPositions.get(partitionId(input)) ?? input.offset;
-      if (input.global) task.startGlobal(input, offset);
-      this.#reader.assign(input, offset);
-    }
-  }
-
-  async #openState(topology: SubTopology<never>, partition: number): Promise<TaskState<never> | null> {
-    if (topology.store === null) return null;
-    const { spec, stores, changelogTopic } = this.#options;
-    const changelog = { topic: changelogTopic(topology.store.name), partition };
-    const store = await stores.open(`${spec.id}.${topology.store.name}-${partition}`);
-    const state = new TaskState(store, topology.store.serde, changelog);
-    this.#restored += await restoreState(state, changelog, this.#restoreReader, this.#admin);
-    return state;
-  }
-}
-
-function sortInputs<T extends TopicPartition>(inputs: readonly T[]): T[] {
-  return [...inputs].sort((a, b) => (a.topic === b.topic ? a.partition - b.partition : a.topic < b.topic ? -1 : 1));
 }

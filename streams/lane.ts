@@ -34,14 +34,27 @@ export class Lane {
   #marks: Mark[] = [];
   /** records of this lane at or before this offset were processed before the last restart */
   readonly processedOffset: number;
+  /** false: its records are taken as they come, and no instant waits for them, in event-time mode either */
+  readonly isAwaited: boolean;
+  /** one of a table that every task reads whole: its rows of the past wait for no other lane */
+  readonly isGlobal: boolean;
 
-  constructor(topic: string, partition: number, lane: number, live: boolean, processedOffset: number) {
+  constructor(
+    topic: string,
+    partition: number,
+    lane: number,
+    live: boolean,
+    processedOffset: number,
+    { isAwaited = true, isGlobal = false }: { readonly isAwaited?: boolean; readonly isGlobal?: boolean } = {},
+  ) {
     this.topic = topic;
     this.partition = partition;
     this.lane = lane;
     this.#live = live;
     this.#boundMs = NEVER_MS;
     this.processedOffset = processedOffset;
+    this.isAwaited = isAwaited;
+    this.isGlobal = isGlobal;
   }
 
   get size(): number {
@@ -101,7 +114,7 @@ export class Lane {
 
   /** Whether every record at or before `timeMs` is in the queue (or was taken from it). */
   completeTo(timeMs: number): boolean {
-    return this.#live || this.#boundMs >= timeMs || (this.size > 0 && this.#tailTimeMs > timeMs);
+    return this.#live || !this.isAwaited || this.#boundMs >= timeMs || (this.size > 0 && this.#tailTimeMs > timeMs);
   }
 
   /** Event time up to which everything was taken: FOREVER_MS for a lane whose records are taken as they arrive. */

@@ -29,9 +29,32 @@ export interface NewRecord {
   readonly headers?: readonly Header[];
 }
 
+/**
+ * Records of one partition as they came off the wire: their bytes, and where each key and value lies in them. The columns may be
+ * longer than `count`.
+ */
+export interface RecordSlab extends TopicPartition {
+  readonly count: number;
+  /** what all positions refer to */
+  readonly data: Buffer;
+  readonly offsets: Float64Array;
+  /** epoch ms */
+  readonly timesMs: Float64Array;
+  /** −1: null */
+  readonly keyStarts: Int32Array;
+  readonly keyEnds: Int32Array;
+  /** −1: null */
+  readonly valueStarts: Int32Array;
+  readonly valueEnds: Int32Array;
+  recordOf(index: number): LogRecord;
+}
+
 /** What one fetch brought of one partition: the records, and how far the reader's position is now (past control records too). */
 export interface Fetched extends TopicPartition {
+  /** the records as objects, made when they are asked for */
   readonly records: readonly LogRecord[];
+  /** the same records, undecoded */
+  readonly slabs: readonly RecordSlab[];
   readonly nextOffset: number;
   /** end of what a read_committed reader can see now */
   readonly endOffset: number;
@@ -43,7 +66,7 @@ export interface LogReader {
   unassign(at: TopicPartition): void;
   pause(at: TopicPartition): void;
   resume(at: TopicPartition): void;
-  /** Waits up to maxWaitMs for something to come. Empty `records` with a moved `nextOffset` are reported too. */
+  /** Waits up to maxWaitMs for something to come. Empty `records` with a moved `nextOffset` are reported too. @throws once closed */
   poll(maxWaitMs: number): Promise<readonly Fetched[]>;
   close(): Promise<void>;
 }
@@ -51,6 +74,12 @@ export interface LogReader {
 /** Offsets and how the broker answered. */
 export interface Appended extends TopicPartition {
   readonly firstOffset: number;
+  readonly count: number;
+}
+
+/** A record batch that was encoded ahead (streams/batch-builder.ts), its producer and checksum still open. */
+export interface EncodedBatch extends TopicPartition {
+  readonly bytes: Buffer;
   readonly count: number;
 }
 
@@ -67,10 +96,17 @@ export interface CommittedOffset extends TopicPartition {
   readonly metadata: string;
 }
 
-/** One transactional producer. A second session with the same id fences the first. */
+/**
+ * What an instance writes through, commit by commit: one transactional producer (a second session with the same id fences the
+ * first), or, at least once, an idempotent one whose records are seen as soon as they are appended.
+ */
 export interface TransactionSession {
+  /** false: what is appended is seen at once, and stays whatever comes after it */
+  readonly isTransactional: boolean;
   begin(): void;
   append(records: readonly NewRecord[]): Promise<readonly Appended[]>;
+  /** Batches of one partition in their order; the bytes are given away. */
+  appendEncoded(batches: readonly EncodedBatch[]): Promise<readonly Appended[]>;
   /** Offsets go into the transaction, fenced by the membership's generation. */
   commitOffsets(membership: Membership, offsets: readonly CommittedOffset[]): Promise<void>;
   /** @throws Failure `fenced` when another session or generation took over: nothing of this transaction is seen */
@@ -85,7 +121,13 @@ export interface Membership {
   /** Called one after the other, awaited: `revoked` must let go of (commit, drop) the partitions before it resolves. */
   start(listener: AssignmentListener): Promise<void>;
   committed(partitions: readonly TopicPartition[]): Promise<readonly CommittedOffset[]>;
-  close(): Promise<void>;
+  /**
+   * Ends transactions that were left open by instances that are no members any more, and thus cannot commit them.
+   * @param prefix transactional ids are this and the instance's name; absent: nobody can tell
+   */
+  endAbandoned?(prefix: string): Promise<void>;
+  /** @param comesBack a static member's partitions wait for it until its session is over; otherwise others have them at once */
+  close(comesBack?: boolean): Promise<void>;
 }
 
 export interface AssignmentListener {
@@ -93,6 +135,29 @@ export interface AssignmentListener {
   assigned(partitions: readonly TopicPartition[]): Promise<void>;
   /** The group has thrown this member out: drop everything without committing; the membership joins anew by itself. */
   lost(partitions: readonly TopicPartition[]): Promise<void>;
+  /** Copies to keep of what other members work on: all of them, each time they change. Absent: keeps none. */
+  standbys?(units: readonly UnitPartition[]): Promise<void>;
+  /** The group will not have this member again, everything is lost; nothing else is called after it. */
+  refused?(error: unknown): void;
+}
+
+/** What one member has alone: partition n of each of these topics, and of each of these changelogs. */
+export interface AssignmentUnit {
+  readonly name: string;
+  readonly topics: readonly string[];
+  readonly changelogs: readonly string[];
+  /** the topics must have equally many partitions */
+  readonly isCopartitioned: boolean;
+}
+
+export interface UnitPartition {
+  readonly unit: string;
+  readonly partition: number;
+}
+
+/** How much of a unit's state this instance has already: where its changelogs would be read on, all added up. */
+export interface KeptState extends UnitPartition {
+  readonly position: number;
 }
 
 export interface TopicSpec {
@@ -124,8 +189,17 @@ export interface LogAdmin {
 export interface MembershipOptions {
   readonly group: string;
   readonly topics: readonly string[];
-  /** static membership: a restart with the same id keeps its partitions; null: dynamic */
+  /** static membership: a restart with the same id takes its predecessor's place, even one that was killed; null: dynamic */
   readonly instanceId: string | null;
+  /**
+   * For groups that know of states: the topics in units, each topic in one. Where Kafka has such groups (KIP-1071) it assigns units,
+   * leaves them where their state is, and names standbys. Absent: partitions are assigned by topic.
+   */
+  readonly units?: readonly AssignmentUnit[];
+  /** copies of each state besides the one that is worked on; only with units. Absent: as the group is configured */
+  readonly standbyReplicas?: number;
+  /** asked at each joining */
+  keptStates?(): Promise<readonly KeptState[]>;
 }
 
 export interface Log {
@@ -133,6 +207,8 @@ export interface Log {
   writer(): LogWriter;
   /** @param timeoutMs after which the broker aborts a transaction that nobody ends */
   transactions(transactionalId: string, timeoutMs: number): Promise<TransactionSession>;
+  /** Without transactions: appended records count at once, offsets follow once they are acknowledged. */
+  atLeastOnce(): Promise<TransactionSession>;
   membership(options: MembershipOptions): Membership;
   admin(): LogAdmin;
   close(): Promise<void>;

@@ -31,10 +31,9 @@ class MemoryStore implements StateStore {
       .filter((key) => (from === undefined || key >= from) && (to === undefined || key < to))
       .sort();
     if (range.reverse === true) keys.reverse();
-    for (const key of keys.slice(0, range.limit ?? keys.length)) {
-      const value = this.#rows.get(key);
-      if (value !== undefined) yield { key: Buffer.from(key, 'latin1'), value };
-    }
+    // taken together before the first is given: what is written meanwhile is not seen
+    const rows = keys.slice(0, range.limit ?? keys.length).map((key) => ({ key, value: this.#rows.get(key) }));
+    for (const { key, value } of rows) if (value !== undefined) yield { key: Buffer.from(key, 'latin1'), value };
   }
 
   async close(): Promise<void> {
@@ -53,5 +52,6 @@ export function memoryStores(): StateStores {
     async destroy(name) {
       stores.delete(name);
     },
+    names: async () => [...stores.keys()],
   };
 }

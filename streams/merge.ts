@@ -13,12 +13,18 @@ export interface Instant {
 
 export class Merge {
   readonly #lanes: readonly Lane[];
+  /** those that say how far event time is */
+  readonly #awaited: readonly Lane[];
+  /** those whose records of the past wait for no other lane */
+  readonly #atOnce: readonly Lane[];
   readonly #timers: Timers;
   #nowMs: number;
 
   /** @param lanes in their fixed order: it decides between inputs of the same instant */
   constructor(lanes: readonly Lane[], timers: Timers, startMs: number) {
     this.#lanes = lanes;
+    this.#awaited = lanes.filter(({ isAwaited }) => isAwaited);
+    this.#atOnce = lanes.filter(({ isAwaited, isGlobal }) => isGlobal || !isAwaited);
     this.#timers = timers;
     this.#nowMs = startMs;
   }
@@ -30,23 +36,24 @@ export class Merge {
 
   /** Event time of the instant that comes next, complete or not; FOREVER_MS: none is known. */
   get nextMs(): number {
-    return Math.min(this.#earliestHeadMs(), this.#timers.nextMs() ?? FOREVER_MS);
+    // a record that came late is handled at the task's own time
+    return Math.max(Math.min(this.#earliestHeadMs(), this.#timers.nextMs() ?? FOREVER_MS), this.#nowMs);
   }
 
   /** @param boundMs nothing later may be taken yet (FOREVER_MS: no such bound) */
   next(boundMs: number): Instant | null {
+    if (this.#hasPast()) return { timeMs: this.#nowMs, inputs: takeTo(this.#atOnce, this.#nowMs), timers: [] };
     const atMs = this.#readyAtMs(boundMs);
     if (atMs === null) return null;
     this.#nowMs = atMs;
-    return { timeMs: atMs, inputs: this.#take(atMs), timers: this.#timers.takeDue(atMs) };
+    return { timeMs: atMs, inputs: takeTo(this.#lanes, atMs), timers: this.#timers.takeDue(atMs) };
   }
 
   #readyAtMs(boundMs: number): number | null {
     const headMs = this.#earliestHeadMs();
     const timerMs = this.#timers.nextMs() ?? FOREVER_MS;
-    // a record that came late is handled now, at the task's own time
-    const atMs = Math.max(Math.min(headMs, timerMs), this.#nowMs);
-    if (Math.min(headMs, timerMs) >= FOREVER_MS || atMs > boundMs) return null;
+    const atMs = this.nextMs;
+    if (atMs >= FOREVER_MS || atMs > boundMs) return null;
     const timerOnly = timerMs < headMs;
     if (timerOnly ? this.#timersMayFireMs() < atMs : !this.#lanes.every((lane) => lane.completeTo(atMs))) return null;
     return atMs;
@@ -66,7 +73,7 @@ export class Merge {
   #timersMayFireMs(): number {
     let queuedMs = NEVER_MS;
     let quietMs = FOREVER_MS;
-    for (const lane of this.#lanes) {
+    for (const lane of this.#awaited) {
       const head = lane.head;
       if (head === undefined) {
         if (!lane.live) quietMs = Math.min(quietMs, lane.knownMs());
@@ -78,28 +85,23 @@ export class Merge {
 
   #latestHeadMs(): number {
     let latest = NEVER_MS;
-    for (const lane of this.#lanes) {
+    for (const lane of this.#awaited) {
       const head = lane.head;
       if (head !== undefined && head.eventTimeMs > latest) latest = head.eventTimeMs;
     }
     return latest;
   }
 
-  #take(atMs: number): Input[] {
-    const inputs: Input[] = [];
-    for (const lane of this.#lanes) {
-      for (let head = lane.head; head !== undefined && head.eventTimeMs <= atMs; head = lane.head) {
-        inputs.push(head);
-        lane.shift();
-      }
-    }
-    return inputs;
+  // A table that is read again after a restart may be longer than what fits into the queues, and all of it lies in the past. What
+  // nobody waits for waits for nobody.
+  #hasPast(): boolean {
+    return this.#atOnce.some(({ head }) => head !== undefined && head.eventTimeMs <= this.#nowMs);
   }
 
   /** Event time up to which all has been done, as far as the lanes go. */
   watermarkMs(boundMs: number): number {
     let watermark = boundMs;
-    for (const lane of this.#lanes) watermark = Math.min(watermark, lane.watermarkMs());
+    for (const lane of this.#awaited) watermark = Math.min(watermark, lane.watermarkMs());
     const timerMs = this.#timers.nextMs();
     return timerMs === null ? watermark : Math.min(watermark, timerMs - 1);
   }
@@ -107,21 +109,32 @@ export class Merge {
   /** As watermarkMs, but live lanes tell the time that their marks gave instead of none. */
   knownMs(boundMs: number): number {
     let known = boundMs;
-    for (const lane of this.#lanes) known = Math.min(known, lane.knownMs());
+    for (const lane of this.#awaited) known = Math.min(known, lane.knownMs());
     const timerMs = this.#timers.nextMs();
     return Math.max(this.#nowMs, timerMs === null ? known : Math.min(known, timerMs - 1));
   }
 
   /** Whether an instant is ready to be taken. */
   ready(boundMs: number): boolean {
-    return this.#readyAtMs(boundMs) !== null;
+    return this.#hasPast() || this.#readyAtMs(boundMs) !== null;
   }
 
   get live(): boolean {
-    return this.#lanes.every((lane) => lane.live);
+    return this.#awaited.every((lane) => lane.live);
   }
 
   get queued(): number {
     return this.#lanes.reduce((sum, lane) => sum + lane.size, 0);
   }
+}
+
+function takeTo(lanes: readonly Lane[], timeMs: number): Input[] {
+  const inputs: Input[] = [];
+  for (const lane of lanes) {
+    for (let head = lane.head; head !== undefined && head.eventTimeMs <= timeMs; head = lane.head) {
+      inputs.push(head);
+      lane.shift();
+    }
+  }
+  return inputs;
 }

@@ -1,7 +1,10 @@
 // What a processor is to the engine: a pure step from an instant and its state to outputs, made once per task.
 import { type Failure } from '../schemas/failure.ts';
+import { type DirectSubTopology } from './direct.ts';
+import { type FailurePolicies, type FailureStage } from './failure-policies.ts';
 import { type Instant } from './merge.ts';
 import { type LogRecord, type NewRecord } from './log.ts';
+import { type ReadableStore } from './queries/question.ts';
 import { type StateSerde, type TaskState } from './task-state.ts';
 
 export type Decoded =
@@ -25,9 +28,14 @@ export interface TaskContext<V> {
   readonly startMs: number;
   readonly state: TaskState<V>;
   emit(record: NewRecord): void;
+  monotonicMs(): number;
+  /** wall clock, epoch ms: for what is told of it, never for what is computed from records */
+  nowMs(): number;
+  readonly policies: FailurePolicies;
   /** At most one timer per key; null removes it. */
   setTimer(key: string, timeMs: number | null): void;
-  deadLetter(record: LogRecord, failure: Failure): void;
+  /** Sets a record aside whole, or gives up, as the policy of the stage says (`process` unless named). */
+  deadLetter(record: LogRecord, failure: Failure, stage?: FailureStage): void;
 }
 
 export interface Processor {
@@ -36,6 +44,11 @@ export interface Processor {
   step(instant: Instant): void;
   /** Finishes what `step` left open (a model run); awaited before each commit and now and then between. */
   flush?(): Promise<void>;
+  /** Goes on with what it is to try again; false while it waits: nothing is handed to it, and nothing of its task is committed. */
+  isReady?(): boolean;
+  readonly isWaiting?: boolean;
+  /** Called before records are handed in and at least every few milliseconds without any: for what goes by the wall clock. */
+  tick?(): void;
   /** Nothing later than this event time may be taken yet. */
   boundMs?(): number;
   /** After a commit; positions of the inputs that are not part of the group. */
@@ -43,17 +56,29 @@ export interface Processor {
   close?(): Promise<void>;
 }
 
+/** Merged processing: inputs of several partitions and topics, by event time. */
 export interface SubTopology<V = unknown> {
+  readonly kind?: 'merged';
   readonly name: string;
   /** Topics of the consumer group, co-partitioned; one task per partition, or one for all with `single`. */
   readonly topics: readonly string[];
   /** Lanes in each partition of a topic, 1 unless an internal topic says otherwise. */
   lanesOf(topic: string): number;
+  /** Topics whose records are taken as they come, in one lane: event time waits for none of them. */
+  readonly unawaitedTopics?: readonly string[];
   /** true: one task with all partitions that this instance has been given */
   readonly single: boolean;
   /** Read whole by every instance, outside the group; their positions are the processor's to keep. */
   readonly globalTopics: readonly string[];
   readonly store: { readonly name: string; readonly serde: StateSerde<V> } | null;
+  /** Parts of the store that can be read from outside; absent: none. */
+  readonly readable?: readonly ReadableStore[];
+  /** Names of local stores that are folds of the global topics, and have no changelog; absent: none. For descriptions. */
+  readonly folds?: readonly string[];
+  /** What is done to a record, in order; absent: the name says it. For descriptions. */
+  readonly steps?: readonly string[];
+  /** Topics that it writes, others than changelogs, marks and dead letters; absent: those of its lanes. For descriptions. */
+  readonly outputTopics?: readonly string[];
   /** The timer that a restored state row needs. */
   timerOf?(key: string, value: V): number | null;
   /** @param partitions the task's own: one, or all that a `single` task holds */
@@ -67,5 +92,5 @@ export interface ApplicationSpec {
   /** names the consumer group, the transactional ids and the changelogs */
   readonly id: string;
   // each sub-topology has a state type of its own
-  readonly subTopologies: readonly SubTopology<never>[];
+  readonly subTopologies: readonly (SubTopology<never> | DirectSubTopology<never>)[];
 }

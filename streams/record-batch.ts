@@ -6,17 +6,17 @@
 //   record: length varint | attributes i8 | timestamp delta varlong | offset delta varint | key | value | headers
 //
 // Law: decode(encode(records)) gives the records, with offsets counted from the base offset.
-import { gunzipSync } from 'node:zlib';
 import { Failure } from '../schemas/failure.ts';
 import { crc32c } from './crc32c.ts';
-import { type Header, type LogRecord, type NewRecord } from './log.ts';
+import { decompressed } from './decompress.ts';
+import { type Header, type NewRecord, type RecordSlab, type TopicPartition, partitionId } from './log.ts';
+import { type BatchHead, SlabColumns, WireSlab, readRecords } from './record-slab.ts';
 
-const HEADER_BYTES = 61;
+export const HEADER_BYTES = 61;
 const CRC_START = 21;
 const TRANSACTIONAL = 0x10;
 const CONTROL = 0x20;
 const COMPRESSION_MASK = 0x07;
-const GZIP = 1;
 
 export interface ProducerIdentity {
   readonly producerId: bigint;
@@ -27,7 +27,8 @@ export interface ProducerIdentity {
 
 const NO_PRODUCER: ProducerIdentity = { producerId: -1n, epoch: -1, baseSequence: -1, transactional: false };
 
-function varintBytes(value: number): number {
+export function varintBytes(value: number): number {
+  if (value >= -64 && value < 64) return 1;
   let left = value < 0 ? -2 * value - 1 : 2 * value;
   let bytes = 1;
   while (left >= 128) {
@@ -38,7 +39,7 @@ function varintBytes(value: number): number {
 }
 
 /** Zigzag varint; values up to 2^52 (timestamps' deltas included). */
-function writeVarint(buffer: Buffer, at: number, value: number): number {
+export function writeVarint(buffer: Buffer, at: number, value: number): number {
   let left = value < 0 ? -2 * value - 1 : 2 * value;
   while (left >= 128) {
     buffer[at++] = (left % 128) | 0x80;
@@ -93,20 +94,30 @@ export function encodeRecordBatch(records: readonly NewRecord[], producer: Produ
   let at = HEADER_BYTES;
   for (const [index, record] of records.entries())
     at = writeRecord(buffer, at, record, sizes[index] ?? 0, baseTimestamp, index);
-  buffer.writeBigInt64BE(0n, 0);
-  buffer.writeInt32BE(total - 12, 8);
-  buffer.writeInt32BE(-1, 12);
-  buffer[16] = 2;
-  buffer.writeInt16BE(producer.transactional ? TRANSACTIONAL : 0, 21);
-  buffer.writeInt32BE(records.length - 1, 23);
-  buffer.writeBigInt64BE(BigInt(baseTimestamp), 27);
-  buffer.writeBigInt64BE(BigInt(maxTimestamp), 35);
-  buffer.writeBigInt64BE(producer.producerId, 43);
-  buffer.writeInt16BE(producer.epoch, 51);
-  buffer.writeInt32BE(producer.baseSequence, 53);
-  buffer.writeInt32BE(records.length, 57);
-  buffer.writeUInt32BE(crc32c(buffer, CRC_START), 17);
+  sealBatch(buffer, records.length, baseTimestamp, maxTimestamp);
+  stampBatch(buffer, producer);
   return buffer;
+}
+
+/** Writes the header of a batch whose records stand behind it; producer and checksum are left to `stampBatch`. */
+export function sealBatch(batch: Buffer, count: number, baseTimestampMs: number, maxTimestampMs: number): void {
+  batch.fill(0, 0, 8);
+  batch.writeInt32BE(batch.length - 12, 8);
+  batch.writeInt32BE(-1, 12);
+  batch[16] = 2;
+  batch.writeInt32BE(count - 1, 23);
+  batch.writeBigInt64BE(BigInt(baseTimestampMs), 27);
+  batch.writeBigInt64BE(BigInt(maxTimestampMs), 35);
+  batch.writeInt32BE(count, 57);
+}
+
+/** Says who produced a sealed batch, and sets its checksum. */
+export function stampBatch(batch: Buffer, producer: ProducerIdentity): void {
+  batch.writeInt16BE(producer.transactional ? TRANSACTIONAL : 0, 21);
+  batch.writeBigInt64BE(producer.producerId, 43);
+  batch.writeInt16BE(producer.epoch, 51);
+  batch.writeInt32BE(producer.baseSequence, 53);
+  batch.writeUInt32BE(crc32c(batch, CRC_START), 17);
 }
 
 function writeRecord(
@@ -134,9 +145,9 @@ function writeRecord(
   return at;
 }
 
-/** What a fetch brought of one partition, decoded. */
+/** What a fetch brought of one partition. */
 export interface DecodedBatches {
-  readonly records: LogRecord[];
+  readonly slabs: readonly RecordSlab[];
   /** the offset after the last whole batch, control batches included; the asked offset when there was none */
   readonly nextOffset: number;
 }
@@ -147,122 +158,80 @@ export interface AbortedTransaction {
 }
 
 /**
- * Decodes the batches of a read_committed fetch from `fromOffset` on; records of aborted transactions and control records are left out.
+ * Finds the records in the batches of a read_committed fetch, from `fromOffset` on; those of aborted transactions and control
+ * records are left out.
  * @throws Failure `undecodable_record` when a checksum is wrong
  */
 export function decodeRecordBatches(
   data: Buffer,
-  place: { readonly topic: string; readonly partition: number },
+  place: TopicPartition,
   fromOffset: number,
   aborted: readonly AbortedTransaction[],
 ): DecodedBatches {
-  const records: LogRecord[] = [];
   const abortions = [...aborted].sort((a, b) => a.firstOffset - b.firstOffset);
   const aborting = new Set<bigint>();
+  const slabs: RecordSlab[] = [];
+  let plain: BatchHead[] = [];
   let nextOffset = fromOffset;
   let at = 0;
   // the broker may cut the last batch short
   while (at + HEADER_BYTES <= data.length && at + 12 + data.readInt32BE(at + 8) <= data.length) {
     const end = at + 12 + data.readInt32BE(at + 8);
-    if (data[at + 16] !== 2)
-      throw new Failure(
-        'undecodable_record',
-        `${place.topic}/${place.partition} holds a batch of the old format ${data[at + 16]}.`,
-      );
-    if (data.readUInt32BE(at + 17) !== crc32c(data, at + CRC_START, end)) {
-      throw new Failure(
-        'undecodable_record',
-        `The batch at offset ${data.readBigInt64BE(at)} of ${place.topic}/${place.partition} has a wrong checksum.`,
-      );
-    }
-    const baseOffset = Number(data.readBigInt64BE(at));
+    checkBatch(data, at, end, place);
+    const head = headOf(data, at);
     const attributes = data.readInt16BE(at + 21);
     const producerId = data.readBigInt64BE(at + 43);
-    for (let first = abortions[0]; first !== undefined && first.firstOffset <= baseOffset; first = abortions[0]) {
+    for (let first = abortions[0]; first !== undefined && first.firstOffset <= head.baseOffset; first = abortions[0]) {
       aborting.add(first.producerId);
       abortions.shift();
     }
     if ((attributes & CONTROL) !== 0) aborting.delete(producerId);
     else if ((attributes & TRANSACTIONAL) === 0 || !aborting.has(producerId)) {
-      decodeRecords(data, at, end, attributes, baseOffset, place, fromOffset, records);
+      if ((attributes & COMPRESSION_MASK) === 0) plain.push(head);
+      else {
+        pushSlab(slabs, place, data, plain, fromOffset);
+        plain = [];
+        const body = decompressed(data.subarray(at + HEADER_BYTES, end), attributes, partitionId(place));
+        pushSlab(slabs, place, body, [{ ...head, start: 0 }], fromOffset);
+      }
     }
-    nextOffset = Math.max(nextOffset, baseOffset + data.readInt32BE(at + 23) + 1);
+    nextOffset = Math.max(nextOffset, head.baseOffset + data.readInt32BE(at + 23) + 1);
     at = end;
   }
-  return { records, nextOffset };
+  pushSlab(slabs, place, data, plain, fromOffset);
+  return { slabs, nextOffset };
 }
 
-function decodeRecords(
+function headOf(data: Buffer, at: number): BatchHead {
+  return {
+    start: at + HEADER_BYTES,
+    count: data.readInt32BE(at + 57),
+    baseOffset: Number(data.readBigInt64BE(at)),
+    baseTimestampMs: Number(data.readBigInt64BE(at + 27)),
+  };
+}
+
+function checkBatch(data: Buffer, at: number, end: number, { topic, partition }: TopicPartition): void {
+  if (data[at + 16] !== 2)
+    throw new Failure('undecodable_record', `${topic}/${partition} holds a batch of the old format ${data[at + 16]}.`);
+  if (data.readUInt32BE(at + 17) !== crc32c(data, at + CRC_START, end))
+    throw new Failure(
+      'undecodable_record',
+      `The batch at offset ${data.readBigInt64BE(at)} of ${topic}/${partition} has a wrong checksum.`,
+    );
+}
+
+/** Batches that lie in the same bytes make one slab. */
+function pushSlab(
+  slabs: RecordSlab[],
+  place: TopicPartition,
   data: Buffer,
-  start: number,
-  end: number,
-  attributes: number,
-  baseOffset: number,
-  place: { readonly topic: string; readonly partition: number },
+  heads: readonly BatchHead[],
   fromOffset: number,
-  into: LogRecord[],
 ): void {
-  const count = data.readInt32BE(start + 57);
-  const baseTimestamp = Number(data.readBigInt64BE(start + 27));
-  const cursor = new Cursor(uncompressed(data.subarray(start + HEADER_BYTES, end), attributes, place.topic));
-  for (let index = 0; index < count; index += 1) {
-    cursor.varint();
-    cursor.skip(1);
-    const timestampMs = baseTimestamp + cursor.varint();
-    const offset = baseOffset + cursor.varint();
-    const key = cursor.bytes();
-    const value = cursor.bytes();
-    const headerCount = cursor.varint();
-    const headers: Header[] = [];
-    for (let header = 0; header < headerCount; header += 1) {
-      headers.push({ key: cursor.bytes()?.toString() ?? '', value: cursor.bytes() ?? Buffer.alloc(0) });
-    }
-    if (offset >= fromOffset)
-      into.push({ topic: place.topic, partition: place.partition, offset, timestampMs, key, value, headers });
-  }
-}
-
-function uncompressed(body: Buffer, attributes: number, topic: string): Buffer {
-  const compression = attributes & COMPRESSION_MASK;
-  if (compression === 0) return body;
-  if (compression === GZIP) return gunzipSync(body);
-  throw new Failure(
-    'undecodable_record',
-    `${topic} holds batches compressed with ${['', '', 'snappy', 'lz4', 'zstd'][compression] ?? 'an unknown codec'}.`,
-    {
-      fix: 'Produce uncompressed or with gzip.',
-    },
-  );
-}
-
-class Cursor {
-  readonly #data: Buffer;
-  #at = 0;
-
-  constructor(data: Buffer) {
-    this.#data = data;
-  }
-
-  skip(bytes: number): void {
-    this.#at += bytes;
-  }
-
-  varint(): number {
-    let byte = this.#data[this.#at++] ?? 0;
-    let value = byte & 0x7f;
-    // up to four bytes fit 32-bit arithmetic; longer ones (old timestamps' deltas) go on in doubles
-    for (let scale = 128; byte >= 128; scale *= 128) {
-      byte = this.#data[this.#at++] ?? 0;
-      value += (byte & 0x7f) * scale;
-    }
-    return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
-  }
-
-  bytes(): Buffer | null {
-    const length = this.varint();
-    if (length < 0) return null;
-    const bytes = this.#data.subarray(this.#at, this.#at + length);
-    this.#at += length;
-    return bytes;
-  }
+  // one more: the place into which a record before `fromOffset` is read
+  const columns = new SlabColumns(1 + heads.reduce((sum, { count }) => sum + count, 0));
+  let count = 0;
+  for (const head of heads) count = readRecords(data, head, fromOffset, columns, count);
+  if (count > 0) slabs.push(new WireSlab(place, data, columns, count));
 }

@@ -1,6 +1,7 @@
 // The state of one task: decoded values in memory, dirty ones written at each commit to the changelog (in the transaction)
 // and then to the local store. A key is written once per commit, however often it changed.
-import { type NewRecord, partitionId } from './log.ts';
+import { type NewRecord, type TopicPartition } from './log.ts';
+import { positionWrite } from './state/position.ts';
 import { type StateStore, type StoreWrite } from './store.ts';
 
 /** How a value is kept. Law: decode(encode(v)) behaves as v. */
@@ -8,9 +9,6 @@ export interface StateSerde<V> {
   encode(value: V): Buffer;
   decode(bytes: Buffer): V;
 }
-
-// Keys of states are UTF-8 text and never start with NUL: this one is the store's own.
-const POSITION_KEY = Buffer.from('\0changelog-position');
 
 export class TaskState<V> {
   readonly #store: StateStore;
@@ -26,8 +24,13 @@ export class TaskState<V> {
     this.#changelog = changelog;
   }
 
-  get changelogId(): string {
-    return partitionId(this.#changelog);
+  get changelog(): TopicPartition {
+    return this.#changelog;
+  }
+
+  /** What was committed, by key; values are as the serde writes them. */
+  get committed(): StateStore {
+    return this.#store;
   }
 
   get(key: string): V | undefined {
@@ -44,6 +47,11 @@ export class TaskState<V> {
     if (this.#values.delete(key)) this.#dirty.add(key);
   }
 
+  /** Whether something has changed since the last `drain`. */
+  get isDirty(): boolean {
+    return this.#dirty.size > 0;
+  }
+
   get size(): number {
     return this.#values.size;
   }
@@ -52,26 +60,12 @@ export class TaskState<V> {
     return this.#values.entries();
   }
 
-  /** The next changelog offset that the local store has not got; 0 for an empty store. */
-  async load(): Promise<number> {
+  /** What the local store holds. */
+  async load(): Promise<void> {
     for await (const { key, value } of this.#store.scan({})) {
       if (key[0] === 0) continue;
       this.#values.set(key.toString(), this.#serde.decode(value));
     }
-    const [position] = await this.#store.multiGet([POSITION_KEY]);
-    return position === null || position === undefined ? 0 : Number(position.readBigInt64BE(0));
-  }
-
-  /** Applies a part of the changelog's tail, read from the log. */
-  async restore(records: readonly { key: Buffer | null; value: Buffer | null }[], nextOffset: number): Promise<void> {
-    const writes: StoreWrite[] = [];
-    for (const { key, value } of records) {
-      if (key === null) continue;
-      if (value === null) this.#values.delete(key.toString());
-      else this.#values.set(key.toString(), this.#serde.decode(value));
-      writes.push({ key, value });
-    }
-    await this.#store.write([...writes, positionWrite(nextOffset)]);
   }
 
   /** What has changed since the last call, as changelog records; kept until `written` or lost with the task. */
@@ -98,10 +92,4 @@ export class TaskState<V> {
   async close(): Promise<void> {
     await this.#store.close();
   }
-}
-
-function positionWrite(nextOffset: number): StoreWrite {
-  const value = Buffer.allocUnsafe(8);
-  value.writeBigInt64BE(BigInt(nextOffset), 0);
-  return { key: POSITION_KEY, value };
 }

@@ -1,13 +1,25 @@
-// One task: its lanes, its merge, its state and its processor. Knows nothing of transactions; the application commits it.
-import { type Failure } from '../schemas/failure.ts';
+// One merged task: its lanes, its merge, its state and its processor. Knows nothing of transactions; the application commits it.
+import { type Clock } from './clock.ts';
 import { FOREVER_MS, Lane, NEVER_MS } from './lane.ts';
-import { type CommittedOffset, type LogRecord, type NewRecord, type TopicPartition, partitionId } from './log.ts';
+import {
+  type CommittedOffset,
+  type Fetched,
+  type LogRecord,
+  type NewRecord,
+  type TopicPartition,
+  partitionId,
+} from './log.ts';
 import { Merge } from './merge.ts';
 import { type OutputLane, type Processor, type SubTopology, type TaskContext } from './processor.ts';
+import { type FailurePolicies, SetAside } from './failure-policies.ts';
+import { Standing } from './queries/standing.ts';
+import { type TaskCommit, type TaskWatermark } from './task-commit.ts';
 import { type TaskState } from './task-state.ts';
 import { Timers } from './timers.ts';
 import { type WatermarkFollower } from './watermark-follower.ts';
 
+/** Outputs that are committed before the interval is over: bounds a transaction. */
+const OUTPUT_RECORDS_MAX = 10_000;
 /** Who is live takes records as they come: its time is told for timers downstream only, and not at every beat of the clock. */
 const LIVE_STEP_MS = 1000;
 
@@ -22,12 +34,8 @@ export interface TaskInput extends TopicPartition {
 interface Progress {
   readonly timeMs: number;
   readonly lanes: Readonly<Record<string, number>>;
-}
-
-export interface DeadLettered {
-  readonly record: LogRecord;
-  readonly failure: Failure;
-  readonly stage: 'decode' | 'process';
+  /** records before this offset were decoded: those that were refused are in the dead letters; absent: the committed offset */
+  readonly decoded?: number;
 }
 
 export interface TaskOptions {
@@ -37,25 +45,33 @@ export interface TaskOptions {
   readonly live: boolean;
   readonly follower: WatermarkFollower;
   readonly state: TaskState<never> | null;
+  readonly policies: FailurePolicies;
+  readonly clock: Clock;
 }
 
 export class Task {
+  readonly kind = 'merged';
   readonly name: string;
   readonly topologyName: string;
   readonly partition: number;
   readonly inputs: readonly TaskInput[];
   readonly state: TaskState<never> | null;
   readonly outputLanes: readonly OutputLane[];
+  /** for who reads its state from outside */
+  readonly standing: Standing;
   readonly #follower: WatermarkFollower;
   readonly #timers = new Timers();
   readonly #lanes: Lane[] = [];
   readonly #lanesOf = new Map<string, Lane[]>();
   readonly #positions = new Map<string, number>();
+  readonly #decodedBefore = new Map<string, number>();
   readonly #processedOf = new Map<Lane, number>();
   readonly #merge: Merge;
   #processor: Processor | null = null;
   #outputs: NewRecord[] = [];
-  #deadLetters: DeadLettered[] = [];
+  readonly #setAside: SetAside;
+  readonly #policies: FailurePolicies;
+  readonly #clock: Clock;
   #stepped = 0;
   #moved = false;
   #toldWatermarkMs = NEVER_MS;
@@ -63,6 +79,9 @@ export class Task {
 
   constructor(options: TaskOptions) {
     const { topology, follower } = options;
+    this.#setAside = new SetAside(options.policies);
+    this.#policies = options.policies;
+    this.#clock = options.clock;
     const partitions = topology.single
       ? [...new Set(options.inputs.filter((input) => !input.global).map((input) => input.partition))]
       : [options.partition];
@@ -71,6 +90,7 @@ export class Task {
     this.partition = options.partition;
     this.inputs = options.inputs;
     this.state = options.state;
+    this.standing = new Standing(options.inputs.filter(({ global }) => !global));
     this.outputLanes = topology.outputLanes(partitions);
     this.#follower = follower;
     let startMs = FOREVER_MS;
@@ -79,14 +99,18 @@ export class Task {
       if (!input.global) startMs = Math.min(startMs, progress.timeMs);
       const lanes: Lane[] = [];
       for (let number = 0; number < topology.lanesOf(input.topic); number += 1) {
-        const lane = new Lane(input.topic, input.partition, number, options.live, progress.lanes[String(number)] ?? -1);
+        const processed = progress.lanes[String(number)] ?? -1;
+        const isAwaited = topology.unawaitedTopics?.includes(input.topic) !== true;
+        const kind = { isAwaited, isGlobal: input.global };
+        const lane = new Lane(input.topic, input.partition, number, options.live, processed, kind);
         lane.moveTo(input.offset);
         lanes.push(lane);
-        follower.follow(lane);
+        if (isAwaited) follower.follow(lane);
       }
       this.#lanes.push(...lanes);
       this.#lanesOf.set(partitionId(input), lanes);
       this.#positions.set(partitionId(input), input.offset);
+      this.#decodedBefore.set(partitionId(input), progress.decoded ?? 0);
     }
     this.#merge = new Merge(this.#lanes, this.#timers, startMs === FOREVER_MS ? NEVER_MS : startMs);
   }
@@ -98,8 +122,11 @@ export class Task {
       startMs: this.#merge.nowMs,
       state: this.state as TaskState<never>,
       emit: (record) => this.#outputs.push(record),
+      policies: this.#policies,
+      monotonicMs: () => this.#clock.monotonicMs(),
+      nowMs: () => this.#clock.nowMs(),
       setTimer: (key, timeMs) => this.#timers.set(key, timeMs),
-      deadLetter: (record, failure) => this.#deadLetters.push({ record, failure, stage: 'process' }),
+      deadLetter: (record, failure, stage = 'process') => this.#setAside.add(record, failure, stage),
     };
     if (this.state !== null && topology.timerOf !== undefined) {
       for (const [key, value] of this.state.entries()) this.#timers.set(key, topology.timerOf(key, value));
@@ -123,7 +150,9 @@ export class Task {
     return this.#lanesOf.has(partitionId(at));
   }
 
-  take(at: TopicPartition, records: readonly LogRecord[], nextOffset: number): void {
+  take(fetched: Fetched): void {
+    const { records, nextOffset } = fetched;
+    const at: TopicPartition = fetched;
     const lanes = this.#lanesOf.get(partitionId(at));
     if (lanes === undefined) return;
     for (const record of records) {
@@ -135,8 +164,8 @@ export class Task {
           eventTimeMs: decoded.eventTimeMs,
           value: decoded.value,
         });
-      else if (decoded.kind === 'refused')
-        this.#deadLetters.push({ record, failure: decoded.failure, stage: 'decode' });
+      else if (decoded.kind === 'refused' && record.offset >= (this.#decodedBefore.get(partitionId(at)) ?? 0))
+        this.#setAside.add(record, decoded.failure, 'decode');
     }
     this.#positions.set(partitionId(at), nextOffset);
     for (const lane of lanes) lane.moveTo(nextOffset);
@@ -154,12 +183,17 @@ export class Task {
     return (this.#lanesOf.get(partitionId(at)) ?? []).some((lane) => !lane.completeTo(nextMs));
   }
 
-  get outputCount(): number {
-    return this.#outputs.length;
+  /** Whether it has as much to write as a transaction should hold. */
+  get isFull(): boolean {
+    return this.#outputs.length > OUTPUT_RECORDS_MAX;
   }
 
   get steppedCount(): number {
     return this.#stepped;
+  }
+
+  get keys(): number {
+    return this.state?.size ?? 0;
   }
 
   get timeMs(): number {
@@ -169,13 +203,15 @@ export class Task {
   /** A live lane without news lets timers fire up to this time. */
   idleTo(timeMs: number): void {
     for (const lane of this.#lanes) {
-      if (lane.live && lane.size === 0) lane.mark({ eventTimeMs: timeMs, offset: 0, live: true });
+      if (lane.live && lane.isAwaited && lane.size === 0) lane.mark({ eventTimeMs: timeMs, offset: 0, live: true });
     }
   }
 
   /** Handles instants until `isOver` or until nothing is ready. Gives whether more is ready. */
   process(isOver: () => boolean): boolean {
     const processor = this.#running;
+    processor.tick?.();
+    if (processor.isReady?.() === false) return false;
     const boundMs = processor.boundMs?.() ?? FOREVER_MS;
     for (let count = 0; ; count += 1) {
       if ((count & 63) === 63 && isOver()) return true;
@@ -185,6 +221,7 @@ export class Task {
       processor.step(instant);
       this.#stepped += instant.inputs.length;
       this.#moved = true;
+      if (processor.isWaiting === true) return false;
     }
   }
 
@@ -197,21 +234,44 @@ export class Task {
     await this.#running.flush?.();
   }
 
-  /** Outputs since the last call. Call `flush` before. */
-  drain(): { readonly outputs: NewRecord[]; readonly deadLetters: DeadLettered[] } {
-    const drained = { outputs: this.#outputs, deadLetters: this.#deadLetters };
+  /** Everything up to now, for one commit. Call `flush` before. */
+  draw(): TaskCommit {
+    const records = this.#outputs;
+    const deadLetters = this.#setAside.take();
     this.#outputs = [];
-    this.#deadLetters = [];
-    return drained;
+    const { state } = this;
+    const watermark = this.#takeWatermark();
+    const offsets = this.#offsets();
+    return {
+      records,
+      batches: [],
+      changes: { records: state?.drain() ?? [], batches: [] },
+      deadLetters,
+      watermark,
+      offsets,
+      changelog: state?.changelog ?? null,
+      committed: async (changelogEnd) => {
+        await state?.written(changelogEnd);
+        this.standing.moved(offsets);
+        await this.#running.committed?.(this.#globalPositions(), this.#merge.nowMs);
+      },
+    };
   }
 
   /** Whether there is something to commit. */
   get dirty(): boolean {
-    return this.#moved || this.#outputs.length > 0 || this.#deadLetters.length > 0 || this.#pendingWatermark() !== null;
+    if (this.#running.isWaiting === true) return false;
+    return (
+      this.#moved ||
+      this.#outputs.length > 0 ||
+      this.state?.isDirty === true ||
+      !this.#setAside.isEmpty ||
+      this.#pendingWatermark() !== null
+    );
   }
 
   /** The watermark to publish, or null when it was told already. */
-  #pendingWatermark(): { eventTimeMs: number; live: boolean } | null {
+  #pendingWatermark(): TaskWatermark | null {
     if (this.outputLanes.length === 0) return null;
     const boundMs = this.#running.boundMs?.() ?? FOREVER_MS;
     // what is still held back or queued is ahead in event time: who reads the outputs must wait for it
@@ -223,7 +283,7 @@ export class Task {
     return { eventTimeMs: Math.max(eventTimeMs, this.#toldWatermarkMs), live };
   }
 
-  takeWatermark(): { eventTimeMs: number; live: boolean } | null {
+  #takeWatermark(): TaskWatermark | null {
     const pending = this.#pendingWatermark();
     if (pending !== null) {
       this.#toldWatermarkMs = pending.eventTimeMs;
@@ -233,7 +293,7 @@ export class Task {
   }
 
   /** Offsets for the group: the first record of each partition that a restart must read again. */
-  offsets(): CommittedOffset[] {
+  #offsets(): CommittedOffset[] {
     const offsets: CommittedOffset[] = [];
     for (const input of this.inputs) {
       if (input.global) continue;
@@ -244,25 +304,31 @@ export class Task {
         topic: input.topic,
         partition: input.partition,
         offset,
-        metadata: this.#progressOf(lanes, offset),
+        metadata: this.#progressOf(lanes, offset, this.#decodedTo(input)),
       });
     }
     this.#moved = false;
     return offsets;
   }
 
-  #progressOf(lanes: readonly Lane[], offset: number): string {
+  /** What was decoded before the last restart stays so, though it is read again only by and by. */
+  #decodedTo(at: TopicPartition): number {
+    const id = partitionId(at);
+    return Math.max(this.#positions.get(id) ?? 0, this.#decodedBefore.get(id) ?? 0);
+  }
+
+  #progressOf(lanes: readonly Lane[], offset: number, decoded: number): string {
     const processed: Record<string, number> = {};
     for (const lane of lanes) {
       const last = this.#processedOf.get(lane) ?? lane.processedOffset;
       if (last >= offset) processed[String(lane.lane)] = last;
     }
-    const progress: Progress = { timeMs: this.#merge.nowMs, lanes: processed };
+    const progress: Progress = {
+      timeMs: this.#merge.nowMs,
+      lanes: processed,
+      ...(decoded > offset ? { decoded } : {}),
+    };
     return JSON.stringify(progress);
-  }
-
-  async committed(): Promise<void> {
-    await this.#running.committed?.(this.#globalPositions(), this.#merge.nowMs);
   }
 
   // A global input is read again from the first record that was not taken yet.
@@ -281,6 +347,7 @@ export class Task {
 
   async close(): Promise<void> {
     for (const lane of this.#lanes) this.#follower.unfollow(lane);
+    await this.standing.close();
     await this.#processor?.close?.();
     await this.state?.close();
   }

@@ -19,10 +19,6 @@ export class WatermarkFollower {
     }
   }
 
-  newest(topic: string, partition: number, lane: number): Mark | undefined {
-    return this.#newest.get(laneId(topic, partition, lane));
-  }
-
   follow(lane: Lane): void {
     const id = laneId(lane.topic, lane.partition, lane.lane);
     const followers = this.#lanes.get(id) ?? new Set<Lane>();

@@ -27,6 +27,21 @@ export function say(text: string): void {
   process.stderr.write(`${text}\n`);
 }
 
+/** Parts by name, on one line, as they become ready. */
+export class StartLine {
+  #begun = false;
+
+  add(name: string): void {
+    process.stderr.write(this.#begun ? ` ${name}` : `  ready: ${name}`);
+    this.#begun = true;
+  }
+
+  end(): void {
+    if (this.#begun) process.stderr.write('\n');
+    this.#begun = false;
+  }
+}
+
 /** The answer: JSON for scripts, text for people. */
 export function answer({ json }: CommandInput, value: unknown, text: string): void {
   process.stdout.write(json ? `${JSON.stringify(value, null, 2)}\n` : `${text}\n`);

@@ -1,77 +1,149 @@
 // replay, sql, verify: what goes in, and what can be asked.
 import { existsSync, readFileSync } from 'node:fs';
+import { AvroCodec, type AvroSchema } from '../../schemas/codec.ts';
 import { Failure } from '../../schemas/failure.ts';
 import { systemClock } from '../clock.ts';
 import { ClickHouseSql } from '../clickhouse/client.ts';
-import { connect } from '../connect.ts';
+import { type Connections } from '../connect.ts';
 import { JsonLines } from '../demo/json-lines.ts';
 import { replay as replayEvents } from '../demo/replayer.ts';
 import { clickhouseUrlOf } from '../settings.ts';
-import { verifyPrediction } from '../verify-prediction.ts';
-import { type CliCommand, answer, instantOption, positiveOption, requiredOption, say, textOption } from './command.ts';
+import {
+  type CliCommand,
+  type CommandInput,
+  answer,
+  instantOption,
+  positiveOption,
+  requiredOption,
+  say,
+  textOption,
+} from './command.ts';
+import { requireBroker } from './running.ts';
 
 const PROGRESS_EVERY = 20_000;
 
 export const replay: CliCommand = {
   summary: 'produce a file of JSON lines to a topic, in event-time order',
-  usage: 'FILE.jsonl --topic T --key-field F --event-time-field F [--speed X] [--from T] [--until T]',
+  usage:
+    'FILE.jsonl --topic T --key-field F --event-time-field F [--schema FILE.avsc] [--speed X] [--from T] [--until T]',
   help: [
-    'Event times are epoch milliseconds or ISO 8601 text. --speed 1 is real time, 60 a minute per second; without it as fast as it goes.',
-    'Started again, it goes on where the topic ends.',
+    '--topic             has to exist: `millrace apply` makes the topics that definitions name',
+    "--key-field         holds the record's key",
+    '--event-time-field  holds the event time: epoch milliseconds or ISO 8601 text',
+    '--schema            an Avro schema: it is registered, and the lines become Avro; else they stay JSON, which features and',
+    '                    scoring read, but which gets no columns in ClickHouse and can be no part of a training set',
+    '--speed             multiple of real time (60: a minute per second); without it as fast as it goes',
+    '--from, --until     event times from here (inclusive) to there (exclusive)',
+    'Started again with the same file and --from, it goes on where the topic ends.',
   ],
   options: {
     topic: { type: 'string' },
     'key-field': { type: 'string' },
     'event-time-field': { type: 'string' },
+    schema: { type: 'string' },
     speed: { type: 'string' },
     from: { type: 'string' },
     until: { type: 'string' },
   },
   async run(input) {
-    const [path] = input.positionals;
-    if (path === undefined || !existsSync(path))
-      throw new Failure('missing_field', path === undefined ? 'FILE.jsonl is missing.' : `There is no ${path}.`, {
-        field: 'FILE',
-        fix: 'Give a file with one JSON object per line.',
-      });
+    const path = fileOf(input.positionals[0]);
     const topic = requiredOption(input, 'topic', 'Name the topic to produce to.');
+    const schema = schemaOption(input);
     const events = new JsonLines(readFileSync(path, 'utf8'), {
       topic,
       keyField: requiredOption(input, 'key-field', "Name the field that holds the record's key."),
       eventTimeField: requiredOption(input, 'event-time-field', 'Name the field that holds the event time.'),
       fromMs: instantOption(input, 'from') ?? Number.NEGATIVE_INFINITY,
       untilMs: instantOption(input, 'until') ?? Number.POSITIVE_INFINITY,
+      ...(schema === null ? {} : { schema }),
     });
-    const { log, codec, topics } = connect(input.settings, 'replay');
+    const { connect } = await import('../connect.ts');
+    await requireBroker(input.settings);
+    const connections = connect(input.settings, 'replay');
     try {
-      let told = 0;
-      const produced = await replayEvents({
-        log,
-        clock: systemClock,
-        names: topics,
-        codec,
-        codecs: new Map([[topic, { encode: (value: unknown) => Buffer.from(JSON.stringify(value)) }]]),
-        events,
-        speed: positiveOption(input, 'speed'),
-        waitFor: async () => undefined,
-        progress: (eventTimeMs, count) => {
-          if (count - told < PROGRESS_EVERY) return;
-          told = count;
-          say(`  ${count} produced, up to ${new Date(eventTimeMs).toISOString()}`);
-        },
-        signal: input.signal,
-        endMs: (events.timeMs(events.length - 1) ?? 0) + 1,
-      });
+      await requireTopic(connections, topic);
+      const produced = await produceLines(input, connections, topic, events, schema);
       answer(
         input,
         { topic, produced, skipped: events.length - produced },
         `${produced} records produced to ${topic}${produced < events.length ? `; ${events.length - produced} were there already` : ''}.`,
       );
     } finally {
-      await log.close();
+      await connections.log.close();
     }
   },
 };
+
+/** @throws Failure `missing_field` */
+function fileOf(path: string | undefined): string {
+  if (path !== undefined && existsSync(path)) return path;
+  throw new Failure('missing_field', path === undefined ? 'FILE.jsonl is missing.' : `There is no ${path}.`, {
+    field: 'FILE',
+    fix: 'Give a file with one JSON object per line.',
+  });
+}
+
+/** @throws Failure `invalid_field` when it is no record schema */
+function schemaOption(input: CommandInput): AvroSchema | null {
+  const path = textOption(input, 'schema');
+  if (path === null) return null;
+  try {
+    const schema = JSON.parse(readFileSync(path, 'utf8')) as AvroSchema;
+    // compiled once here, so that a mistake in it is told before anything is produced
+    new AvroCodec(0, schema);
+    return schema;
+  } catch (cause) {
+    throw new Failure('invalid_field', `${path} is no Avro schema: ${cause instanceof Error ? cause.message : ''}.`, {
+      field: '--schema',
+      fix: 'Give a file with an Avro record schema (JSON).',
+      cause,
+    });
+  }
+}
+
+async function requireTopic({ log }: Connections, topic: string): Promise<void> {
+  const admin = log.admin();
+  try {
+    if (((await admin.partitionsOf([topic])).get(topic) ?? 0) > 0) return;
+  } finally {
+    await admin.close();
+  }
+  throw new Failure('unknown_name', `There is no topic ${topic}.`, {
+    field: '--topic',
+    fix: 'Apply the definitions that name it (`millrace apply`), or create it.',
+  });
+}
+
+async function produceLines(
+  input: CommandInput,
+  { log, codec, topics, registry }: Connections,
+  topic: string,
+  events: JsonLines,
+  schema: AvroSchema | null,
+): Promise<number> {
+  const encoder =
+    schema === null
+      ? { encode: (value: unknown) => Buffer.from(JSON.stringify(value)) }
+      : new AvroCodec<unknown>(await registry.register(`${topic}-value`, schema), schema);
+  let told = 0;
+  return replayEvents({
+    log,
+    clock: systemClock,
+    names: topics,
+    codec,
+    codecs: new Map([[topic, encoder]]),
+    events,
+    speed: positiveOption(input, 'speed'),
+    waitFor: async () => undefined,
+    progress: (eventTimeMs, count) => {
+      if (count - told < PROGRESS_EVERY) return;
+      told = count;
+      say(`  ${count} produced, up to ${new Date(eventTimeMs).toISOString()}`);
+    },
+    signal: input.signal,
+    endMs: (events.timeMs(events.length - 1) ?? 0) + 1,
+  });
+}
 
 export const sql: CliCommand = {
   summary: 'ask ClickHouse',
@@ -112,6 +184,8 @@ export const verify: CliCommand = {
         field: 'PREDICTION_ID',
         fix: 'Take one from `millrace sql "SELECT prediction_id FROM millrace.flight_delay_predictions LIMIT 5"`.',
       });
+    const { verifyPrediction } = await import('../verify-prediction.ts');
+    await requireBroker(input.settings);
     const { prediction, checks } = await verifyPrediction(input.settings, id);
     const ok = checks.every((check) => check.ok);
     const head = `${prediction.prediction_id}: score ${prediction.score} by ${prediction.model} version ${prediction.version} at ${new Date(prediction.event_time).toISOString()}`;

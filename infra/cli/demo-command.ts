@@ -1,31 +1,32 @@
 // `npm start`: the whole platform on a year of real flights, told as it happens.
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Event } from '../../schemas/codec.ts';
 import { Failure } from '../../schemas/failure.ts';
 import { FOREVER_MS } from '../../streams/lane.ts';
 import { ClickHouseSql } from '../clickhouse/client.ts';
 import { systemClock } from '../clock.ts';
-import { type Connections, connect } from '../connect.ts';
+import type { Connections } from '../connect.ts';
 import { applyDefinitions } from '../definitions.ts';
-import { LoopProgress, demoDefinitions, playDemo } from '../demo/demo.ts';
+import { LoopProgress, demoCodecs, demoDefinitions, playDemo } from '../demo/demo.ts';
 import { DEMO_ENDPOINT } from '../demo/flights.ts';
 import { narrate } from '../demo/narration.ts';
-import { type Report, makeReport, reportText } from '../demo/report.ts';
+import { type Report, makeReport, reportText, rowsOf } from '../demo/report.ts';
 import { scorerLatency } from '../demo/scorer-latency.ts';
 import { EventFollower } from '../event-follower.ts';
 import { type Settings, clickhouseUrlOf } from '../settings.ts';
-import { Stack } from '../supervisor/stack.ts';
 import {
   type CliCommand,
   type CommandInput,
+  StartLine,
   answer,
   instantOption,
   positiveOption,
   say,
   textOption,
 } from './command.ts';
-import { processesOf, untilStopped } from './stack-commands.ts';
+import { untilStopped } from './stack-commands.ts';
+import { processesOf } from './status-command.ts';
 
 /** The slice of `--quick`: one flight in so many. */
 const QUICK_SAMPLE = 8;
@@ -41,7 +42,7 @@ export const demo: CliCommand = {
   summary: "the main job: a year of New York's flights through the whole loop (`npm start`)",
   usage: '[--quick] [--once] [--report FILE] [--speed X] [--from T] [--until T]',
   help: [
-    '--quick    a slice of the flights, in under two minutes',
+    '--quick    a slice of the flights, in two to three minutes',
     '--once     stops everything at the end; else the platform stays up until Ctrl-C',
     '--report   writes the report as JSON',
     '--speed    multiple of real time (86400: a day per second); as fast as the loop takes it otherwise',
@@ -59,13 +60,16 @@ export const demo: CliCommand = {
   async run(input) {
     const plan = planOf(input);
     requireSamePlan(input.settings, plan);
-    const stack = new Stack({ settings: input.settings, environment: { MILLRACE_TIME: 'event' }, say });
+    const [{ Stack }, { connect }] = await Promise.all([import('../supervisor/stack.ts'), import('../connect.ts')]);
+    const line = new StartLine();
+    const ready = (name: string): void => line.add(name);
+    const stack = new Stack({ settings: input.settings, environment: { MILLRACE_TIME: 'event' }, say, ready });
     const startedMs = systemClock.monotonicMs();
     try {
-      say('Millrace starts: Kafka, schema registry, ClickHouse, and a process per role …');
-      await Promise.race([stack.start(), untilStopped(input.signal)]);
+      say('Millrace starts: Kafka, schema registry, ClickHouse, and a process per role (some 20 s) …');
+      await Promise.race([stack.start(), untilStopped(input.signal)]).finally(() => line.end());
       if (input.signal.aborted) return;
-      const report = await new DemoRun(input, plan, startedMs).run();
+      const report = await new DemoRun(input, plan, startedMs, connect(input.settings, 'demo')).run();
       if (report === null) return;
       const path = textOption(input, 'report');
       if (path !== null) writeFileSync(path, `${JSON.stringify(report, null, 2)}\n`);
@@ -115,10 +119,8 @@ function requireSamePlan({ dataDir }: Settings, { sample, fromMs }: Plan): void 
       fix: 'Start it with the same options, or start over with `npx millrace reset`, or set MILLRACE_DATA_DIR.',
     });
   }
-  // the folder may not be there yet: the stack makes it
-  process.once('exit', () => {
-    if (existsSync(dataDir)) writeFileSync(path, text);
-  });
+  mkdirSync(dataDir, { recursive: true });
+  writeFileSync(path, text);
 }
 
 class DemoRun {
@@ -130,15 +132,16 @@ class DemoRun {
   #released = false;
   #telling = false;
   #produced = 0;
+  #predictionsBefore = 0;
   #eventTimeMs = 0;
   #firstPredictionMs: number | null = null;
 
-  constructor(input: CommandInput, plan: Plan, startedMs: number) {
+  constructor(input: CommandInput, plan: Plan, startedMs: number, connections: Connections) {
     this.#input = input;
     this.#plan = plan;
     this.#startedMs = startedMs;
-    this.#connections = connect(input.settings, 'demo');
-    this.#progress = new LoopProgress(this.#connections, input.settings.partitions);
+    this.#connections = connections;
+    this.#progress = new LoopProgress(this.#connections);
   }
 
   #seconds(): string {
@@ -156,11 +159,18 @@ class DemoRun {
     const upMs = systemClock.monotonicMs();
     const follower = new EventFollower(log, this.#connections.codec, (event) => this.#note(event));
     try {
+      // first the schemas: the definitions are checked against them
+      await demoCodecs(this.#connections);
       const { applied, unchanged } = await applyDefinitions(this.#connections, settings, demoDefinitions(), 'demo');
       this.#tell(`everything is up; ${applied} definitions applied, ${unchanged} unchanged`);
+      this.#predictionsBefore = await rowsOf(
+        new ClickHouseSql(clickhouseUrlOf(settings), systemClock),
+        topics.predictions(DEMO_ENDPOINT),
+        settings.topicPrefix,
+      );
       await follower.start([topics.lifecycle], () => undefined);
       this.#telling = true;
-      await this.#progress.start();
+      await this.#progress.start([topics.predictions(DEMO_ENDPOINT)]);
       const ticker = setInterval(() => this.#tick(), TELL_EVERY_MS);
       try {
         await this.#play();
@@ -270,6 +280,7 @@ class DemoRun {
       },
       latencyMs: await scorerLatency(log, topics.predictions(DEMO_ENDPOINT)),
       produced: this.#produced,
+      predictionsBefore: this.#predictionsBefore,
       durations: {
         install: Number(process.env['MILLRACE_INSTALL_S'] ?? 0),
         start: seconds(this.#startedMs, upMs),

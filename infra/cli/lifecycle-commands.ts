@@ -2,17 +2,25 @@
 import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Failure } from '../../schemas/failure.ts';
-import { parseDefinitions } from '../../schemas/parse-definitions.ts';
+import { readDefinitions } from '../../schemas/parse-definitions.ts';
 import { systemClock } from '../clock.ts';
 import { CommandClient } from '../command-client.ts';
-import { connect } from '../connect.ts';
+import type { Connections } from '../connect.ts';
 import { applyDefinitions } from '../definitions.ts';
 import { type CliCommand, type CommandInput, answer, instantOption, requiredOption, textOption } from './command.ts';
+import { requireBroker } from './running.ts';
+
+/** The client of Kafka is loaded when it is needed: help and refusals come at once. */
+async function connectNow({ settings }: CommandInput): Promise<Connections> {
+  await requireBroker(settings);
+  const { connect } = await import('../connect.ts');
+  return connect(settings, 'cli');
+}
 
 /** Sends one command. @throws Failure when it is refused */
 async function send(input: CommandInput, type: string, payload: unknown): Promise<unknown> {
   const { settings } = input;
-  const { log, codec, topics } = connect(settings, 'cli');
+  const { log, codec, topics } = await connectNow(input);
   const commands = new CommandClient({
     log,
     codec,
@@ -61,8 +69,8 @@ export const apply: CliCommand = {
         field: 'FILE',
         fix: 'Give YAML files or a folder: `millrace apply definitions/`.',
       });
-    const definitions = parseDefinitions(definitionFiles(input.positionals));
-    const connections = connect(input.settings, 'cli');
+    const definitions = readDefinitions(definitionFiles(input.positionals));
+    const connections = await connectNow(input);
     try {
       const { applied, unchanged } = await applyDefinitions(
         connections,
@@ -81,7 +89,9 @@ export const train: CliCommand = {
   summary: 'train a model for an endpoint on a range of time',
   usage: 'ENDPOINT --from T --to T [--reason TEXT]',
   help: [
+    '--from, --to   requests of this range, with the outcomes that were known at its end',
     'Builds a point-in-time right training set, runs the trainer of the retraining policy, registers the model and checks its gates.',
+    'The answer comes when the training is asked for; the console shows how it goes.',
   ],
   options: { from: { type: 'string' }, to: { type: 'string' }, reason: { type: 'string' } },
   async run(input) {
@@ -97,22 +107,31 @@ export const train: CliCommand = {
     answer(
       input,
       result,
-      `Training is requested: ${JSON.stringify(result)}. The console and \`millrace sql "SELECT _name, json FROM millrace.lifecycle ORDER BY _offset DESC LIMIT 5"\` show how it goes.`,
+      `${(result as { training_id: string }).training_id} is asked for. The console shows how it goes; so does \`millrace sql "SELECT _name, json FROM millrace.lifecycle ORDER BY _offset DESC LIMIT 5"\`.`,
     );
   },
 };
 
 export const promote: CliCommand = {
   summary: 'make a version the champion of an endpoint',
-  usage: 'ENDPOINT --version N [--reason TEXT]',
-  help: ['Takes effect between two batches.'],
-  options: { version: { type: 'string' }, reason: { type: 'string' } },
+  usage: 'ENDPOINT --version N [--approve] [--reason TEXT]',
+  help: [
+    '--approve   approves the version too; without it only an approved one is promoted',
+    'Takes effect between two batches; a rollout that runs is ended.',
+  ],
+  options: { version: { type: 'string' }, approve: { type: 'boolean' }, reason: { type: 'string' } },
   async run(input) {
     const endpoint = firstPositional(input, 'ENDPOINT');
-    const version = Number(requiredOption(input, 'version', 'Give the number of the version.'));
+    const version = versionOption(input);
+    if (version === null)
+      throw new Failure('missing_field', '--version is missing.', {
+        field: '--version',
+        fix: 'Give the number of the version.',
+      });
     const result = await send(input, 'Promote', {
       endpoint,
       version,
+      approve: input.options['approve'] === true,
       reason: textOption(input, 'reason') ?? undefined,
     });
     answer(input, result, `Version ${version} is the champion of ${endpoint}.`);
@@ -122,19 +141,35 @@ export const promote: CliCommand = {
 export const rollback: CliCommand = {
   summary: 'go back to the champion before',
   usage: 'ENDPOINT [--version N] [--reason TEXT]',
-  help: ['Takes effect between two batches; a rollout that runs is ended.'],
+  help: [
+    '--version  goes back to this one; without it to the champion before',
+    'Takes effect between two batches; a rollout that runs is ended.',
+  ],
   options: { version: { type: 'string' }, reason: { type: 'string' } },
   async run(input) {
     const endpoint = firstPositional(input, 'ENDPOINT');
-    const version = textOption(input, 'version');
     const result = await send(input, 'Rollback', {
       endpoint,
-      version: version === null ? null : Number(version),
+      version: versionOption(input),
       reason: textOption(input, 'reason') ?? undefined,
     });
-    answer(input, result, `Rolled back: ${JSON.stringify(result)}.`);
+    const { from_version, to_version } = result as { from_version: number; to_version: number };
+    answer(input, result, `${endpoint} is back from version ${from_version} to version ${to_version}.`);
   },
 };
+
+/** @throws Failure `invalid_field` */
+function versionOption(input: CommandInput): number | null {
+  const text = textOption(input, 'version');
+  if (text === null) return null;
+  const version = Number(text);
+  if (!Number.isInteger(version) || version < 1)
+    throw new Failure('invalid_field', `--version is ${text}, no version.`, {
+      field: '--version',
+      fix: 'Give its number, such as 3.',
+    });
+  return version;
+}
 
 function firstPositional({ positionals }: CommandInput, name: string): string {
   const [first] = positionals;

@@ -2,18 +2,25 @@
 import { parseArgs } from 'node:util';
 import { Failure } from '../../schemas/failure.ts';
 import { nearest } from '../../schemas/reading.ts';
+import { diskFull, isDiskFull } from '../disk-space.ts';
 import { readSettings } from '../settings.ts';
+import { bench } from './bench-command.ts';
 import { type CliCommand, say } from './command.ts';
 import { replay, sql, verify } from './data-commands.ts';
+import { deadLetters } from './dead-letter-command.ts';
 import { demo } from './demo-command.ts';
 import { apply, promote, rollback, train } from './lifecycle-commands.ts';
-import { doctor, down, reset, run, status, up } from './stack-commands.ts';
+import { doctor, down, reset, run, up } from './stack-commands.ts';
+import { state } from './state-command.ts';
+import { status } from './status-command.ts';
+import { stream } from './stream-command.ts';
 
 const COMMANDS: Readonly<Record<string, CliCommand>> = {
   demo,
   up,
   down,
   status,
+  state,
   apply,
   replay,
   train,
@@ -21,9 +28,12 @@ const COMMANDS: Readonly<Record<string, CliCommand>> = {
   rollback,
   verify,
   sql,
+  'dead-letters': deadLetters,
   run,
+  stream,
   doctor,
   reset,
+  bench,
 };
 
 function overview(): string {
@@ -35,7 +45,8 @@ function overview(): string {
     '',
     'A first walk: `npm start` plays a year of flights through everything. With your own data:',
     '  millrace up --detach; millrace apply definitions/; produce to your topics; millrace train …; millrace sql "…"',
-    'Every command takes --json. Settings come from the environment or from millrace.yaml; `millrace doctor` lists them.',
+    'Every command takes --json; what goes wrong is then JSON too, on standard error. Exit status: 0 done, 1 failed, 2 wrong command line.',
+    'Settings come from the environment or from millrace.yaml; `millrace doctor` lists them.',
   ].join('\n');
 }
 
@@ -51,11 +62,12 @@ async function main([name, ...rest]: readonly string[]): Promise<void> {
   const command = COMMANDS[name];
   if (command === undefined) {
     const near = nearest(name, Object.keys(COMMANDS));
-    throw new Failure('unknown_name', `There is no command ${name}.`, {
+    throw new WrongUsage('unknown_name', `There is no command ${name}.`, {
+      field: 'COMMAND',
       fix: near === null ? '`millrace --help` lists them.' : `Did you mean ${near}?`,
     });
   }
-  const { values, positionals } = parseOptions(command, rest);
+  const { values, positionals } = parseOptions(name, command, rest);
   if (values['help'] === true) {
     process.stdout.write(`${helpOf(name, command)}\n`);
     return;
@@ -72,31 +84,47 @@ async function main([name, ...rest]: readonly string[]): Promise<void> {
   });
 }
 
+/** A command line that says nothing: told apart by its exit status, as shells' own commands do. */
+class WrongUsage extends Failure {}
+
 function parseOptions(
+  name: string,
   command: CliCommand,
   args: readonly string[],
 ): { values: Record<string, string | boolean | undefined>; positionals: string[] } {
+  const options = { ...command.options, json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } as const;
   try {
-    const { values, positionals } = parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: { ...command.options, json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
-    });
+    const { values, positionals } = parseArgs({ args: [...args], allowPositionals: true, options });
     return { values, positionals };
-  } catch (error) {
-    throw new Failure('unknown_name', error instanceof Error ? error.message : String(error), {
-      fix: 'See --help.',
-      cause: error,
+  } catch (cause) {
+    const text = cause instanceof Error ? cause.message : String(cause);
+    const unknown = /^Unknown option '-*([^']*)'/.exec(text)?.[1];
+    if (unknown === undefined)
+      throw new WrongUsage('invalid_field', `${text}.`, { fix: `See \`millrace ${name} --help\`.`, cause });
+    const near = nearest(unknown, Object.keys(options));
+    throw new WrongUsage('unknown_name', `\`millrace ${name}\` has no option --${unknown}.`, {
+      field: `--${unknown}`,
+      fix: near === null ? `See \`millrace ${name} --help\`.` : `Did you mean --${near}?`,
+      cause,
     });
   }
 }
 
+/** For people a sentence, for scripts JSON; both on standard error. */
+function tellFailure(error: unknown, json: boolean): void {
+  const failure = error instanceof Failure ? error : isDiskFull(error) ? diskFull('the data folder', error) : null;
+  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  if (!json) return say(`millrace: ${failure?.advice ?? stack}`);
+  const { code, field, message, fix } = failure ?? { code: 'internal', field: '', message: stack, fix: '' };
+  say(JSON.stringify({ error: { code, field, message, fix } }));
+}
+
+const args = process.argv.slice(2);
 try {
-  await main(process.argv.slice(2));
+  await main(args);
 } catch (error) {
-  if (error instanceof Failure) say(`millrace: ${error.advice}`);
-  else say(`millrace: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
-  process.exitCode = 1;
+  tellFailure(error, args.includes('--json'));
+  process.exitCode = error instanceof WrongUsage ? 2 : 1;
 }
 // connections that something left open must not keep the process
 process.exit(process.exitCode ?? 0);

@@ -1,46 +1,19 @@
-// up, down, run, status, reset, doctor: the stack of one machine.
+// up, down, run, reset, doctor: the stack of one machine.
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, statfsSync } from 'node:fs';
+import { totalmem } from 'node:os';
+import { existsSync, mkdirSync, openSync, readFileSync, rmSync, statfsSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { Failure } from '../../schemas/failure.ts';
 import { systemClock } from '../clock.ts';
-import { ROLES, runRole } from '../roles/main.ts';
-import { SETTING_NAMES, type Settings } from '../settings.ts';
-import { Stack } from '../supervisor/stack.ts';
-import { type CliCommand, type CommandInput, answer, say, textOption } from './command.ts';
-import { stopSupervisor, supervisorOf } from './running.ts';
+import { ROLES } from '../roles/roles.ts';
+import { SETTING_NAMES, type Settings, shownUrl } from '../settings.ts';
+import { addressesOf, tellAddresses } from './addresses.ts';
+import { type CliCommand, type CommandInput, StartLine, answer, say, textOption } from './command.ts';
+import { stopAll, supervisorOf } from './running.ts';
 
 const READY_WITHIN_MS = 180_000;
 const STEP_MS = 200;
-
-export function addressesOf({
-  host,
-  httpPort,
-  kafkaPort,
-  registryPort,
-  clickhousePort,
-  kafkaBrokers,
-  schemaRegistryUrl,
-  clickhouseUrl,
-}: Settings): Readonly<Record<string, string>> {
-  return {
-    http: `http://${host}:${httpPort}`,
-    kafka: kafkaBrokers?.join(',') ?? `${host}:${kafkaPort}`,
-    registry: schemaRegistryUrl ?? `http://${host}:${registryPort}`,
-    clickhouse: clickhouseUrl === null ? `http://${host}:${clickhousePort}` : new URL(clickhouseUrl).origin,
-  };
-}
-
-function tellAddresses(settings: Settings): string {
-  const { http, kafka, registry, clickhouse } = addressesOf(settings);
-  return [
-    `  console, HTTP, MLflow  ${http}`,
-    `  Kafka                  ${kafka}`,
-    `  schema registry        ${registry}`,
-    `  ClickHouse HTTP        ${clickhouse}`,
-  ].join('\n');
-}
 
 /** Resolves at Ctrl-C. */
 export function untilStopped(signal: AbortSignal): Promise<void> {
@@ -70,10 +43,13 @@ export const up: CliCommand = {
     if (time !== 'live' && time !== 'event')
       throw new Failure('invalid_field', `--time is ${time}.`, { field: '--time', fix: 'Give live or event.' });
     if (options['detach'] === true) return startDetached(input, time);
-    const stack = new Stack({ settings, environment: { MILLRACE_TIME: time }, say });
+    const { Stack } = await import('../supervisor/stack.ts');
+    const line = new StartLine();
+    const ready = (name: string): void => line.add(name);
+    const stack = new Stack({ settings, environment: { MILLRACE_TIME: time }, say, ready });
     signal.addEventListener('abort', () => void stack.stop(), { once: true });
     try {
-      await stack.start();
+      await stack.start().finally(() => line.end());
       answer(
         input,
         { ready: true, ...addressesOf(settings) },
@@ -126,13 +102,8 @@ export const down: CliCommand = {
   help: ['Roles finish what they have begun, Kafka last. The data stays.'],
   options: {},
   async run(input) {
-    const running = supervisorOf(input.settings);
-    if (running !== null) await stopSupervisor(running);
-    answer(
-      input,
-      { stopped: running !== null },
-      running === null ? `Nothing runs in ${input.settings.dataDir}.` : 'Stopped.',
-    );
+    const stopped = await stopAll(input.settings);
+    answer(input, { stopped: stopped !== null }, stopped ?? `Nothing runs in ${input.settings.dataDir}.`);
   },
 };
 
@@ -152,80 +123,14 @@ export const run: CliCommand = {
         field: '--role',
         fix: `Use one of ${ROLES.join(', ')}.`,
       });
+    const { runRole } = await import('../roles/main.ts');
     await runRole(role, textOption(input, 'instance') ?? '0', null);
     await untilStopped(input.signal);
   },
 };
 
-interface RoleStatus {
-  readonly name: string;
-  readonly pid: number;
-  readonly memory_mb: number;
-  readonly ready: boolean;
-  /** where its health and metrics are, null for what is no role */
-  readonly port: number | null;
-}
-
-/** Every process of the stack, as the files in its run folder and /proc tell. */
-export async function processesOf({ dataDir }: Settings): Promise<RoleStatus[]> {
-  const folder = join(dataDir, 'run');
-  if (!existsSync(folder)) return [];
-  const names = readdirSync(folder)
-    .filter((file) => file.endsWith('.pid'))
-    .map((file) => file.slice(0, -4))
-    .sort();
-  return Promise.all(
-    names.map(async (name) => {
-      const pid = Number(readFileSync(join(folder, `${name}.pid`), 'utf8'));
-      const status = join(folder, `${name}.json`);
-      const port = existsSync(status) ? (JSON.parse(readFileSync(status, 'utf8')) as { port: number }).port : null;
-      const ready =
-        port === null
-          ? memoryMb(pid) > 0
-          : await fetch(`http://127.0.0.1:${port}/health/ready`).then(
-              ({ ok }) => ok,
-              () => false,
-            );
-      return { name, pid, memory_mb: memoryMb(pid), ready, port };
-    }),
-  );
-}
-
-function memoryMb(pid: number): number {
-  try {
-    return Math.round(Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024);
-  } catch {
-    return 0;
-  }
-}
-
-export const status: CliCommand = {
-  summary: 'what runs, with its memory',
-  usage: '[--json]',
-  help: [],
-  options: {},
-  async run(input) {
-    const running = supervisorOf(input.settings);
-    if (running === null) {
-      answer(
-        input,
-        { running: false },
-        `Nothing runs in ${input.settings.dataDir}. Start it with \`npx millrace up\`.`,
-      );
-      return;
-    }
-    const processes = await processesOf(input.settings);
-    const lines = processes.map(
-      ({ name, pid, memory_mb, ready }) =>
-        `  ${name.padEnd(14)} ${ready ? 'ready    ' : 'not ready'} ${String(memory_mb).padStart(5)} MB  process ${pid}`,
-    );
-    answer(
-      input,
-      { running: true, ready: running.ready, processes, ...addressesOf(input.settings) },
-      [...lines, tellAddresses(input.settings)].join('\n'),
-    );
-  },
-};
+/** Everything that the platform keeps in its data folder, which may hold other things too. */
+const DATA_PARTS = ['kafka', 'state', 'clickhouse', 'logs', 'run', 'artifacts', 'training-sets', 'demo.json'];
 
 export const reset: CliCommand = {
   summary: 'delete all data of the platform in the data folder, and start over',
@@ -234,11 +139,8 @@ export const reset: CliCommand = {
   options: {},
   async run(input) {
     const { dataDir } = input.settings;
-    const running = supervisorOf(input.settings);
-    if (running !== null) await stopSupervisor(running);
-    const parts = ['kafka', 'state', 'clickhouse', 'logs', 'run', 'artifacts', 'training'].filter((part) =>
-      existsSync(join(dataDir, part)),
-    );
+    await stopAll(input.settings);
+    const parts = DATA_PARTS.filter((part) => existsSync(join(dataDir, part)));
     for (const part of parts) rmSync(join(dataDir, part), { recursive: true, force: true });
     answer(
       input,
@@ -270,29 +172,50 @@ export const doctor: CliCommand = {
         ['-c', 'import mlflow, lightgbm, sys; print(sys.version)'],
         /^3\.(1[1-9]|[2-9]\d)/m,
       ),
-      { name: "Kafka's jars", ok: existsSync(settings.kafkaLibs), detail: settings.kafkaLibs },
+      settings.kafkaBrokers === null
+        ? { name: "Kafka's jars", ok: existsSync(settings.kafkaLibs), detail: settings.kafkaLibs }
+        : { name: 'Kafka', ok: true, detail: `${settings.kafkaBrokers.join(', ')} (not asked here)` },
       {
         name: 'schema registry',
         ok: settings.schemaRegistryUrl !== null || existsSync(settings.registryHome),
-        detail: settings.schemaRegistryUrl ?? settings.registryHome,
+        detail: settings.schemaRegistryUrl === null ? settings.registryHome : shownUrl(settings.schemaRegistryUrl),
       },
-      ...(await Promise.all(
-        (['httpPort', 'kafkaPort', 'registryPort', 'clickhousePort'] as const).map((name) =>
-          portCheck(name, settings, running),
-        ),
-      )),
+      ...(await Promise.all(portsOf(settings).map((name) => portCheck(name, settings, running)))),
       diskCheck(settings.dataDir),
+      memoryCheck(),
     ];
     const text = [
       ...checks.map(({ name, ok, detail }) => `  ${ok ? 'ok    ' : 'WRONG '} ${name}: ${detail}`),
       '',
-      'Settings (environment, or lines of millrace.yaml):',
-      `  ${SETTING_NAMES.join(' ')}`,
+      'Settings, from the environment or from millrace.yaml; the README explains each:',
+      ...columns(SETTING_NAMES),
     ].join('\n');
     answer(input, { ok: checks.every(({ ok }) => ok), checks, settings: SETTING_NAMES }, text);
     if (checks.some(({ ok }) => !ok)) process.exitCode = 1;
   },
 };
+
+type PortName = 'httpPort' | 'kafkaPort' | 'registryPort' | 'clickhousePort';
+
+/** Of what is started here. */
+function portsOf({ kafkaBrokers, schemaRegistryUrl, clickhouseUrl }: Settings): PortName[] {
+  return [
+    'httpPort',
+    ...(kafkaBrokers === null ? (['kafkaPort'] as const) : []),
+    ...(schemaRegistryUrl === null ? (['registryPort'] as const) : []),
+    ...(clickhouseUrl === null ? (['clickhousePort'] as const) : []),
+  ];
+}
+
+const NAMES_PER_LINE = 3;
+
+function columns(names: readonly string[]): string[] {
+  const width = Math.max(...names.map((name) => name.length)) + 2;
+  return Array.from({ length: Math.ceil(names.length / NAMES_PER_LINE) }, (_, line) => {
+    const row = names.slice(line * NAMES_PER_LINE, (line + 1) * NAMES_PER_LINE);
+    return `  ${row.map((name) => name.padEnd(width)).join('')}`.trimEnd();
+  });
+}
 
 function tool(name: string, command: string, args: readonly string[], wanted: RegExp): Check {
   const result = spawnSync(command, args, { encoding: 'utf8' });
@@ -300,11 +223,7 @@ function tool(name: string, command: string, args: readonly string[], wanted: Re
   return { name, ok: wanted.test(text), detail: text.split('\n')[0] ?? '' };
 }
 
-function portCheck(
-  name: 'httpPort' | 'kafkaPort' | 'registryPort' | 'clickhousePort',
-  settings: Settings,
-  running: boolean,
-): Promise<Check> {
+function portCheck(name: PortName, settings: Settings, running: boolean): Promise<Check> {
   const port = settings[name];
   if (running) return Promise.resolve({ name: `port ${port}`, ok: true, detail: 'used by the running platform' });
   return new Promise((resolve) => {
@@ -320,6 +239,18 @@ function portCheck(
       server.close(() => resolve({ name: `port ${port}`, ok: true, detail: 'free' })),
     );
   });
+}
+
+const MEMORY_MIN_GB = 6;
+
+function memoryCheck(): Check {
+  const gb = totalmem() / 1e9;
+  const ok = gb >= MEMORY_MIN_GB;
+  return {
+    name: 'memory',
+    ok,
+    detail: `${gb.toFixed(1)} GB${ok ? '' : `; the demo needs ${MEMORY_MIN_GB} GB in all`}`,
+  };
 }
 
 const DISK_MIN_GB = 3;

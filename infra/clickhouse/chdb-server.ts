@@ -1,6 +1,6 @@
 // ClickHouse in this process behind ClickHouse's own HTTP interface, so that any of its clients connects.
 import { randomUUID } from 'node:crypto';
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http';
 import { join } from 'node:path';
 import { gunzipSync, inflateSync, zstdDecompressSync } from 'node:zlib';
@@ -23,6 +23,20 @@ const SERVER_SETTINGS = [
   'SET allow_experimental_json_type = 1',
 ];
 
+const SPOOL = 'millrace-chdb-';
+
+/** A killed server leaves its blocks, and they would lie in memory until the machine starts anew. */
+function removeSpoolsOfTheDead(folder: string): void {
+  for (const name of readdirSync(folder)) {
+    if (!name.startsWith(SPOOL) || existsSync(`/proc/${name.slice(SPOOL.length)}`)) continue;
+    try {
+      rmSync(join(folder, name), { recursive: true, force: true });
+    } catch {
+      // another user's
+    }
+  }
+}
+
 export class ChdbServer {
   readonly #session: Session;
   readonly #spool: string;
@@ -34,7 +48,9 @@ export class ChdbServer {
     mkdirSync(dataDir, { recursive: true });
     this.#session = new Session(dataDir);
     // a memory file system where there is one: inserts are read from there
-    this.#spool = join(existsSync('/dev/shm') ? '/dev/shm' : dataDir, `millrace-chdb-${process.pid}`);
+    const folder = existsSync('/dev/shm') ? '/dev/shm' : dataDir;
+    removeSpoolsOfTheDead(folder);
+    this.#spool = join(folder, `${SPOOL}${process.pid}`);
     mkdirSync(this.#spool, { recursive: true });
     this.#server = createServer((request, response) => {
       this.#handle(request, response).catch((error: unknown) =>

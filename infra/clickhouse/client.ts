@@ -1,5 +1,6 @@
 // Sql over ClickHouse's HTTP interface.
 import { Failure } from '../../schemas/failure.ts';
+import { diskFull, isDiskFull } from '../disk-space.ts';
 import { type Clock } from '../../streams/clock.ts';
 import { DATABASE, type Sql } from '../../serving/analytics/sql.ts';
 
@@ -86,7 +87,7 @@ export class ClickHouseSql implements Sql {
         if (cause instanceof Failure) throw cause;
         if (this.#clock.monotonicMs() > untilMs)
           throw new Failure('unreachable', `ClickHouse does not answer at ${url.origin}.`, {
-            fix: 'Check CLICKHOUSE_URL, or that the embedded one runs (`millrace status`).',
+            fix: 'Check CLICKHOUSE_URL, or that the platform runs (`npx millrace status`).',
             cause,
           });
         await this.#clock.sleep(RETRY_STEP_MS);
@@ -107,9 +108,6 @@ function failureOf(status: number, text: string): Failure {
     return new Failure('unknown_name', message, {
       fix: 'The warehouse makes a table when its first event arrives; wait a moment, or look with SHOW TABLES FROM millrace.',
     });
-  if (/No space left|NOT_ENOUGH_SPACE/.test(message))
-    return new Failure('disk_full', 'The disk that holds ClickHouse is full.', {
-      fix: 'Free some space; the warehouse goes on by itself.',
-    });
+  if (isDiskFull(message)) return diskFull('ClickHouse', message);
   return new Failure('invalid_request', message === '' ? `ClickHouse answered ${status}.` : message);
 }

@@ -1,6 +1,5 @@
 // Avro schemas as ClickHouse columns, and values as RowBinary.
 import { type AvroSchema } from '../../schemas/codec.ts';
-import { Failure } from '../../schemas/failure.ts';
 
 /** A growing buffer. */
 export class Bytes {
@@ -83,7 +82,12 @@ interface ComplexType {
   readonly fields?: readonly { readonly name: string; readonly type: unknown }[];
 }
 
-const PRIMITIVE: Readonly<Record<string, { readonly type: string; readonly write: Write }>> = {
+interface ColumnType {
+  readonly type: string;
+  readonly write: Write;
+}
+
+const PRIMITIVE: Readonly<Record<string, ColumnType>> = {
   string: { type: 'String', write: (into, value) => into.text(value as string) },
   bytes: { type: 'String', write: (into, value) => into.bytes(value as Buffer) },
   int: { type: 'Int32', write: (into, value) => into.i32(value as number) },
@@ -93,25 +97,25 @@ const PRIMITIVE: Readonly<Record<string, { readonly type: string; readonly write
   boolean: { type: 'Bool', write: (into, value) => into.u8(value === true ? 1 : 0) },
 };
 
-/** @throws Failure `invalid_field` for what has no column type */
-function columnType(avro: unknown): { type: string; write: Write } {
-  if (typeof avro === 'string') {
-    const primitive = PRIMITIVE[avro];
-    if (primitive !== undefined) return primitive;
-  } else if (Array.isArray(avro)) return unionType(avro);
-  else if (typeof avro === 'object' && avro !== null) return complexType(avro as ComplexType);
-  throw new Failure('invalid_field', `The Avro type ${JSON.stringify(avro)} has no column type.`, {
-    fix: 'Use primitives, null unions, arrays, maps, enums and records.',
-  });
+/** What has no column type of its own is kept as JSON text: a schema of others must not stop the warehouse. */
+const JSON_TEXT: ColumnType = {
+  type: 'String',
+  write: (into, value) => into.text(value === undefined ? '' : JSON.stringify(value)),
+};
+/** ClickHouse has no Nullable of these. */
+const NEVER_NULLABLE = /^(Array|Map|Tuple|Nullable)\(/;
+
+function columnType(avro: unknown): ColumnType {
+  if (typeof avro === 'string') return PRIMITIVE[avro] ?? JSON_TEXT;
+  if (Array.isArray(avro)) return unionType(avro);
+  return typeof avro === 'object' && avro !== null ? complexType(avro as ComplexType) : JSON_TEXT;
 }
 
-function unionType(members: readonly unknown[]): { type: string; write: Write } {
+function unionType(members: readonly unknown[]): ColumnType {
   const others = members.filter((member) => member !== 'null');
-  if (others.length !== 1)
-    throw new Failure('invalid_field', `The union ${JSON.stringify(members)} has no column type.`, {
-      fix: 'Use a union of null and one type.',
-    });
-  const inner = columnType(others[0]);
+  if (others.length === members.length) return others.length === 1 ? columnType(others[0]) : JSON_TEXT;
+  const given = others.length === 1 ? columnType(others[0]) : JSON_TEXT;
+  const inner = NEVER_NULLABLE.test(given.type) ? JSON_TEXT : given;
   return {
     type: `Nullable(${inner.type})`,
     write: (into, value) => {
@@ -121,7 +125,7 @@ function unionType(members: readonly unknown[]): { type: string; write: Write } 
   };
 }
 
-function complexType(avro: ComplexType): { type: string; write: Write } {
+function complexType(avro: ComplexType): ColumnType {
   if (avro.logicalType === 'timestamp-millis')
     return { type: "DateTime64(3, 'UTC')", write: (into, value) => into.i64(value as number) };
   if (avro.type === 'array') {
@@ -149,7 +153,7 @@ function complexType(avro: ComplexType): { type: string; write: Write } {
       },
     };
   }
-  if (avro.type === 'enum') return PRIMITIVE['string'] ?? columnType('string');
+  if (avro.type === 'enum') return columnType('string');
   if (avro.type === 'record') {
     const fields = (avro.fields ?? []).map((field) => ({ name: field.name, ...columnType(field.type) }));
     return {
@@ -159,7 +163,7 @@ function complexType(avro: ComplexType): { type: string; write: Write } {
       },
     };
   }
-  return columnType(avro.type);
+  return avro.type === 'fixed' ? columnType('bytes') : columnType(avro.type);
 }
 
 export function columnsOf(schema: AvroSchema): Column[] {

@@ -32,6 +32,9 @@ const BLOCK_ROWS_MAX = 50_000;
 const BLOCK_AGE_MS = 200;
 const POLL_MS = 50;
 
+/** No schema id is negative. */
+const UNREADABLE = -1;
+
 interface Lane {
   readonly at: TopicPartition;
   readonly kind: TopicKind;
@@ -76,7 +79,7 @@ export class Sink {
     if (this.#lanes.has(`${topic}/0`)) return;
     const name = kind === 'watermarks' ? 'watermarks' : tableOf(topic, this.#options.prefix);
     if (kind === 'events') await this.#options.sql.exec(createTable(eventsTable(name)));
-    const ends = await this.#tableEnds(name);
+    const ends = await this.#tableEnds(name, topic);
     for (const { partition, end } of bounds) {
       const offset = ends.get(partition) ?? 0;
       const at = { topic, partition };
@@ -93,7 +96,15 @@ export class Sink {
     }
   }
 
-  async #tableEnds(table: string): Promise<Map<number, number>> {
+  /** Where each partition goes on: after what its table holds, and after what of it could not be read. */
+  async #tableEnds(table: string, topic: string): Promise<Map<number, number>> {
+    const ends = await this.#endsIn(table, '1');
+    for (const [partition, next] of await this.#endsIn('undecodable', `_topic = {topic:String}`, { topic }))
+      ends.set(partition, Math.max(ends.get(partition) ?? 0, next));
+    return ends;
+  }
+
+  async #endsIn(table: string, condition: string, parameters: { topic?: string } = {}): Promise<Map<number, number>> {
     const { sql } = this.#options;
     const exists = await sql.query<{ n: number }>(
       `SELECT count() AS n FROM system.tables WHERE database = {database:String} AND name = {table:String}`,
@@ -101,7 +112,8 @@ export class Sink {
     );
     if ((exists[0]?.n ?? 0) === 0) return new Map();
     const rows = await sql.query<{ partition: number; next: number }>(
-      `SELECT _partition AS partition, max(_offset) + 1 AS next FROM ${DATABASE}.\`${table}\` GROUP BY _partition`,
+      `SELECT _partition AS partition, max(_offset) + 1 AS next FROM ${DATABASE}.\`${table}\` WHERE ${condition} GROUP BY _partition`,
+      parameters,
     );
     return new Map(rows.map(({ partition, next }) => [partition, next]));
   }
@@ -143,20 +155,25 @@ export class Sink {
   }
 
   async #insertEvents(name: string, lane: Lane, records: readonly LogRecord[]): Promise<void> {
+    const { unread = [], events = [] } = Object.groupBy(records, (record) =>
+      this.#schemaOf(record) === UNREADABLE ? 'unread' : 'events',
+    );
+    if (unread.length > 0) await this.#insertUnread(lane, unread);
+    if (events.length === 0) return;
     const bytes = new Bytes();
-    for (const record of records) {
+    for (const record of events) {
       const { name: event, value } = this.#options.avro.decode(record.value ?? Buffer.alloc(0));
       bytes.text(event);
       bytes.text(JSON.stringify(value));
       writePlace(bytes, record);
     }
-    await this.#send(name, ['_name', 'json', ...PLACE_COLUMNS], bytes, lane, records);
+    await this.#send(name, ['_name', 'json', ...PLACE_COLUMNS], bytes, lane, events);
   }
 
   /** Runs of one schema go in as one block; what cannot be read is kept whole in `undecodable`. */
   async #insertRows(name: string, lane: Lane, records: readonly LogRecord[]): Promise<void> {
     let run: LogRecord[] = [];
-    let runSchema = -1;
+    let runSchema = UNREADABLE;
     for (const record of records) {
       const schema = this.#schemaOf(record);
       if (schema !== runSchema && run.length > 0) {
@@ -169,18 +186,18 @@ export class Sink {
     if (run.length > 0) await this.#insertRun(name, lane, run, runSchema);
   }
 
-  /** The schema id, or −1 for what is not framed or has a schema that nobody knows. */
+  /** The schema id, or UNREADABLE for what is not framed, does not fit, or has a schema that nobody knows. */
   #schemaOf(record: LogRecord): number {
     try {
       this.#options.avro.decode(record.value ?? Buffer.alloc(0));
       return schemaIdOf(record.value ?? Buffer.alloc(0));
     } catch {
-      return -1;
+      return UNREADABLE;
     }
   }
 
   async #insertRun(name: string, lane: Lane, records: readonly LogRecord[], schemaId: number): Promise<void> {
-    if (schemaId === -1) return this.#insertUnread(lane, records);
+    if (schemaId === UNREADABLE) return this.#insertUnread(lane, records);
     const table = await this.#tableOf(name, schemaId);
     const bytes = new Bytes();
     for (const record of records) {
@@ -249,7 +266,7 @@ export class Sink {
     const newest = new Map<string, { mark: Watermarks['marks'][number]; record: LogRecord }>();
     let taken = 0;
     for (const record of lane.records) {
-      const { marks } = this.#options.avro.decode(record.value ?? Buffer.alloc(0)).value as Watermarks;
+      const marks = this.#marksOf(record);
       const known = marks.filter((mark) => this.#lanes.has(partitionId(mark)));
       if (known.some((mark) => (this.#lanes.get(partitionId(mark))?.insertedOffset ?? 0) < mark.offset)) break;
       for (const mark of known) newest.set(`${partitionId(mark)}/${mark.lane}`, { mark, record });
@@ -274,6 +291,13 @@ export class Sink {
     lane.records = lane.records.slice(taken);
     lane.insertedOffset = (inserted[inserted.length - 1]?.offset ?? 0) + 1;
     this.#options.reader.resume(lane.at);
+  }
+
+  /** None in a foreign record. */
+  #marksOf(record: LogRecord): Watermarks['marks'] {
+    if (this.#schemaOf(record) === UNREADABLE) return [];
+    const { name, value } = this.#options.avro.decode(record.value ?? Buffer.alloc(0));
+    return name === 'Watermarks' ? (value as Watermarks).marks : [];
   }
 
   /** Rows inserted since the start, by table, and records not yet in. */

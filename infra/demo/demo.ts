@@ -5,7 +5,7 @@ import { type Watermarks } from '../../schemas/events.generated.ts';
 import { type Definition } from '../../schemas/definitions.ts';
 import { parseDefinitions } from '../../schemas/parse-definitions.ts';
 import { systemClock } from '../clock.ts';
-import { type Connections } from '../connect.ts';
+import type { Connections } from '../connect.ts';
 import { DEMO_ENDPOINT, DEMO_SCHEMAS, FlightYear } from './flights.ts';
 import { replay } from './replayer.ts';
 
@@ -47,17 +47,20 @@ const POLL_MS = 50;
 export class LoopProgress {
   readonly #connections: Connections;
   readonly #told = new Map<string, number>();
-  readonly #partitions: number;
+  readonly #partitions = new Map<string, number>();
   #stopped = false;
   #loop: Promise<void> = Promise.resolve();
 
-  constructor(connections: Connections, partitions: number) {
+  constructor(connections: Connections) {
     this.#connections = connections;
-    this.#partitions = partitions;
   }
 
-  async start(): Promise<void> {
+  /** @param followed topics that are there already */
+  async start(followed: readonly string[]): Promise<void> {
     const { log, topics, codec } = this.#connections;
+    const admin = log.admin();
+    for (const [topic, partitions] of await admin.partitionsOf(followed)) this.#partitions.set(topic, partitions);
+    await admin.close();
     const reader = log.reader();
     reader.assign({ topic: topics.watermarks, partition: 0 }, 0);
     this.#loop = (async () => {
@@ -80,8 +83,9 @@ export class LoopProgress {
 
   /** Event time up to which a lane of all partitions of a topic is done; −∞ while one has not told. */
   doneTo(topic: string, lane: number): number {
-    let done = Number.POSITIVE_INFINITY;
-    for (let partition = 0; partition < this.#partitions; partition += 1)
+    const partitions = this.#partitions.get(topic) ?? 0;
+    let done = partitions === 0 ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
+    for (let partition = 0; partition < partitions; partition += 1)
       done = Math.min(done, this.#told.get(`${topic}/${partition}/${lane}`) ?? Number.NEGATIVE_INFINITY);
     return done;
   }
@@ -98,8 +102,8 @@ export async function playDemo(
   progress: LoopProgress,
 ): Promise<number> {
   const { log, codec, topics } = connections;
-  const events = new FlightYear().events({ sample: options.sample, fromMs: options.fromMs, untilMs: options.untilMs });
   const predictions = topics.predictions(DEMO_ENDPOINT);
+  const events = new FlightYear().events({ sample: options.sample, fromMs: options.fromMs, untilMs: options.untilMs });
   return replay({
     log,
     clock: systemClock,

@@ -1,4 +1,5 @@
 // A file of JSON lines as events for the replayer.
+import { AvroCodec, type AvroSchema } from '../../schemas/codec.ts';
 import { Failure } from '../../schemas/failure.ts';
 import { type DemoEvent } from './flights.ts';
 
@@ -8,6 +9,8 @@ export interface JsonLinesOptions {
   readonly eventTimeField: string;
   readonly fromMs: number;
   readonly untilMs: number;
+  /** what each line has to fit */
+  readonly schema?: AvroSchema;
 }
 
 export class JsonLines {
@@ -15,9 +18,10 @@ export class JsonLines {
 
   /** @throws Failure naming the line and the field */
   constructor(text: string, options: JsonLinesOptions) {
+    const codec = options.schema === undefined ? null : new AvroCodec<unknown>(0, options.schema);
     const events = text
       .split('\n')
-      .map((line, index) => (line.trim() === '' ? null : eventOf(line, index + 1, options)))
+      .map((line, index) => (line.trim() === '' ? null : eventOf(line, index + 1, options, codec)))
       .filter((event) => event !== null)
       .filter(({ eventTimeMs }) => eventTimeMs >= options.fromMs && eventTimeMs < options.untilMs);
     this.#events = events.sort((a, b) => a.eventTimeMs - b.eventTimeMs);
@@ -36,7 +40,12 @@ export class JsonLines {
   }
 }
 
-function eventOf(line: string, number: number, { topic, keyField, eventTimeField }: JsonLinesOptions): DemoEvent {
+function eventOf(
+  line: string,
+  number: number,
+  { topic, keyField, eventTimeField }: JsonLinesOptions,
+  codec: AvroCodec<unknown> | null,
+): DemoEvent {
   const wrong = (problem: string, field: string, fix: string): Failure =>
     new Failure('invalid_field', `Line ${number} ${problem}`, { field, fix });
   let parsed: unknown;
@@ -54,5 +63,13 @@ function eventOf(line: string, number: number, { topic, keyField, eventTimeField
   const eventTimeMs = typeof time === 'number' ? time : typeof time === 'string' ? Date.parse(time) : Number.NaN;
   if (!Number.isFinite(eventTimeMs))
     throw wrong(`has no event time in ${eventTimeField}.`, eventTimeField, 'Give epoch milliseconds or ISO 8601 text.');
-  return { topic, eventTimeMs, key: String(key), value: { ...value, [eventTimeField]: eventTimeMs } };
+  const event = { ...value, [eventTimeField]: eventTimeMs };
+  const misfit = codec?.misfit(event) ?? null;
+  if (misfit !== null)
+    throw wrong(
+      `does not fit the schema: ${misfit} is ${JSON.stringify(value[misfit])}.`,
+      misfit,
+      'Correct one of the two.',
+    );
+  return { topic, eventTimeMs, key: String(key), value: event };
 }

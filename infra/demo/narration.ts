@@ -33,6 +33,8 @@ export function narrate(event: Event): string | null {
     case 'VerdictReached':
       return `verdict ${event.value.verdict} on ${event.value.rows} equal rows: ${event.value.metric} ${rounded(event.value.challenger_value)} against ${rounded(event.value.champion_value)}. ${event.value.reason}`;
     case 'RolloutAdvanced':
+      // that it starts in shadow is told with its start
+      if (event.value.stage === 'shadow') return null;
       return `rollout goes to ${event.value.stage} (${Math.round(event.value.share * 100)} %) from ${day(event.value.effective_from)}`;
     case 'Promoted':
       return `version ${event.value.version} is champion from ${day(event.value.effective_from)}: ${event.value.reason}`;

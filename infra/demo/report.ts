@@ -40,7 +40,10 @@ export interface ReportParts {
   readonly views: readonly string[];
   readonly memoryMb: Readonly<Record<string, number>>;
   readonly durations: Durations;
+  /** by this start */
   readonly produced: number;
+  /** predictions that an earlier start had made */
+  readonly predictionsBefore: number;
   readonly latencyMs: Report['latency_ms'];
 }
 
@@ -61,7 +64,9 @@ export async function makeReport(parts: ReportParts): Promise<Report> {
     digests[topic] = row?.digest ?? '';
   }
   const letters = await sql
-    .query<{ code: string; n: number }>(`SELECT code, count() AS n FROM ${table(names.deadLetters)} GROUP BY code`)
+    .query<{ code: string; n: number }>(
+      `SELECT code, count() AS n FROM ${table(names.deadLetters)} WHERE code != '' GROUP BY code`,
+    )
     .catch(() => []);
   const results = table(names.results(endpoint));
   return {
@@ -71,7 +76,9 @@ export async function makeReport(parts: ReportParts): Promise<Report> {
     loop: await loopTable(sql, results),
     rates: {
       events_per_s: Math.round(produced / Math.max(durations.replay, 0.001)),
-      predictions_per_s: Math.round((counts[names.predictions(endpoint)] ?? 0) / Math.max(durations.replay, 0.001)),
+      predictions_per_s: Math.round(
+        ((counts[names.predictions(endpoint)] ?? 0) - parts.predictionsBefore) / Math.max(durations.replay, 0.001),
+      ),
     },
     latency_ms: parts.latencyMs,
     memory_mb: parts.memoryMb,
@@ -117,7 +124,11 @@ export function reportText({ loop, rates, latency_ms, memory_mb, durations_s, de
       ({ month, first_champion, loop: withLoop }) =>
         `  ${month}        ${first_champion.toFixed(4)}                  ${withLoop.toFixed(4)}`,
     ),
-    `${rates.events_per_s} events/s and ${rates.predictions_per_s} predictions/s over the replay (${durations_s.replay.toFixed(0)} s)`,
+    ...(rates.events_per_s === 0
+      ? []
+      : [
+          `${rates.events_per_s} events/s and ${rates.predictions_per_s} predictions/s over the replay (${durations_s.replay.toFixed(0)} s)`,
+        ]),
     ...(latency_ms.p50 === null
       ? []
       : [`in the scorer, at full load: p50 ${latency_ms.p50} ms, p99 ${latency_ms.p99} ms`]),
@@ -126,4 +137,12 @@ export function reportText({ loop, rates, latency_ms, memory_mb, durations_s, de
       .join(', ')})`,
     ...(letters.length === 0 ? [] : [`dead letters: ${letters.join(', ')}`]),
   ].join('\n');
+}
+
+/** Rows of a topic that are in the warehouse; none where it has no table yet. */
+export async function rowsOf(sql: Sql, topic: string, prefix: string): Promise<number> {
+  const rows = await sql
+    .query<{ n: number }>(`SELECT count() AS n FROM ${DATABASE}.\`${tableOf(topic, prefix)}\``)
+    .catch(() => []);
+  return rows[0]?.n ?? 0;
 }

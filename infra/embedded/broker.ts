@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Failure } from '../../schemas/failure.ts';
+import { diskFull, isDiskFull } from '../disk-space.ts';
 import { Child, type ChildOptions, freePort, requireFreePort, waitForPort } from './child.ts';
 
 export interface BrokerOptions {
@@ -69,6 +70,15 @@ function properties({ dataDir, host, port }: BrokerOptions, controllerPort: numb
     'group.consumer.session.timeout.ms': '6000',
     'group.consumer.min.session.timeout.ms': '3000',
     'log.retention.ms': '-1',
+    'group.streams.heartbeat.interval.ms': '1000',
+    'group.streams.min.heartbeat.interval.ms': '500',
+    'group.streams.session.timeout.ms': '6000',
+    'group.streams.min.session.timeout.ms': '3000',
+    'group.streams.initial.rebalance.delay.ms': '0',
+    'group.streams.assignment.interval.ms': '0',
+    'group.consumer.assignment.interval.ms': '0',
+    // what a killed instance left open is aborted soon after its time is over
+    'transaction.abort.timed.out.transaction.cleanup.interval.ms': '1000',
     // event times of years past: segments must not be rolled by them
     'log.roll.ms': '3153600000000',
     'log.message.timestamp.after.max.ms': '9223372036854775807',
@@ -143,6 +153,7 @@ async function format(java: string, jars: string, config: string, logging: strin
       config,
     ]);
   } catch (cause) {
+    if (isDiskFull(cause)) throw diskFull("Kafka's data", cause);
     throw new Failure('missing_tool', `Kafka's storage could not be formatted: ${String(cause)}.`, {
       fix: 'Check that Java 17 or newer runs (`java -version`) and that the data folder is writable.',
       cause,

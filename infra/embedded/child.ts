@@ -70,19 +70,32 @@ export class Child {
   }
 }
 
-/** @throws Failure `port_in_use` */
+/** What kept a port from being opened. */
+export function portFailure(host: string, port: number, setting: string, cause: Error & { code?: string }): Failure {
+  if (cause.code === 'EACCES')
+    return new Failure('port_in_use', `Port ${port} on ${host} may not be opened by this user.`, {
+      field: setting,
+      fix: `Set ${setting} to a port from 1024 on.`,
+      cause,
+    });
+  if (cause.code === 'EADDRNOTAVAIL' || cause.code === 'ENOTFOUND')
+    return new Failure('port_in_use', `This machine has no address ${host}.`, {
+      field: 'MILLRACE_HOST',
+      fix: 'Set MILLRACE_HOST to 127.0.0.1.',
+      cause,
+    });
+  return new Failure('port_in_use', `Port ${port} on ${host} is taken by another program.`, {
+    field: setting,
+    fix: `Set ${setting} to a free port, or stop that program.`,
+    cause,
+  });
+}
+
+/** @throws Failure `port_in_use` naming the setting */
 export async function requireFreePort(host: string, port: number, setting: string): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     const server = createServer();
-    server.once('error', (cause) =>
-      reject(
-        new Failure('port_in_use', `Port ${port} on ${host} is taken by another program.`, {
-          field: setting,
-          fix: `Set ${setting} to a free port, or stop that program.`,
-          cause,
-        }),
-      ),
-    );
+    server.once('error', (cause: Error & { code?: string }) => reject(portFailure(host, port, setting, cause)));
     server.listen(port, host, () => server.close(() => resolve()));
   });
 }

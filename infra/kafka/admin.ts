@@ -1,5 +1,5 @@
 // Topics, offsets and groups.
-import { createTopicsV7, deleteTopicsV6, listOffsetsV9, metadataV12 } from '@platformatic/kafka';
+import { createTopicsV7, deleteTopicsV6, metadataV12 } from '@platformatic/kafka';
 import { Failure } from '../../schemas/failure.ts';
 import {
   type CommittedOffset,
@@ -10,13 +10,10 @@ import {
   partitionId,
 } from '../../streams/log.ts';
 import { type Cluster } from './cluster.ts';
+import { AT, listOffsets } from './list-offsets.ts';
 import { fetchOffsets } from './membership.ts';
 import { CODE, codeOf } from './protocol-error.ts';
 
-const EARLIEST = -2n;
-const LATEST = -1n;
-const READ_UNCOMMITTED = 0;
-const READ_COMMITTED = 1;
 const BROKER_DEFAULT_REPLICATION = -1;
 const TIMEOUT_MS = 20_000;
 const STEP_MS = 50;
@@ -105,9 +102,9 @@ export class KafkaAdmin implements LogAdmin {
 
   async offsets(partitions: readonly TopicPartition[]): Promise<readonly PartitionBounds[]> {
     const [starts, ends, marks] = await Promise.all([
-      this.#listOffsets(partitions, EARLIEST, READ_COMMITTED),
-      this.#listOffsets(partitions, LATEST, READ_COMMITTED),
-      this.#listOffsets(partitions, LATEST, READ_UNCOMMITTED),
+      listOffsets(this.#cluster, partitions, AT.start),
+      listOffsets(this.#cluster, partitions, AT.stableEnd),
+      listOffsets(this.#cluster, partitions, AT.highWatermark),
     ]);
     return partitions.map(({ topic, partition }) => {
       const id = partitionId({ topic, partition });
@@ -119,39 +116,6 @@ export class KafkaAdmin implements LogAdmin {
         highWatermark: marks.get(id) ?? 0,
       };
     });
-  }
-
-  async #listOffsets(
-    partitions: readonly TopicPartition[],
-    timestamp: bigint,
-    isolation: number,
-  ): Promise<Map<string, number>> {
-    return this.#cluster.retrying(
-      'Asking for offsets',
-      async () => {
-        const found = new Map<string, number>();
-        const byLeader = new Map<number, TopicPartition[]>();
-        for (const partition of partitions) {
-          const leader = (await this.#cluster.topic(partition.topic)).leaders[partition.partition] ?? -1;
-          byLeader.set(leader, [...(byLeader.get(leader) ?? []), partition]);
-        }
-        for (const [leader, parts] of byLeader) {
-          const topics = [...Map.groupBy(parts, ({ topic }) => topic)].map(([name, list]) => ({
-            name,
-            partitions: list.map(({ partition }) => ({ partitionIndex: partition, currentLeaderEpoch: -1, timestamp })),
-          }));
-          const answer = await listOffsetsV9.api.async(await this.#cluster.connection(leader), -1, isolation, topics);
-          for (const topic of answer.topics) {
-            for (const { partitionIndex, offset } of topic.partitions)
-              found.set(partitionId({ topic: topic.name, partition: partitionIndex }), Number(offset));
-          }
-        }
-        return found;
-      },
-      () => {
-        for (const { topic } of partitions) this.#cluster.forget(topic);
-      },
-    );
   }
 
   groupOffsets(group: string): Promise<readonly CommittedOffset[]> {

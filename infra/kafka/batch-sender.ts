@@ -1,10 +1,10 @@
 // Sends record batches to the partitions' leaders, each with its sequence number, until all are acknowledged.
 import { Failure } from '../../schemas/failure.ts';
-import { type Appended, type NewRecord, partitionId } from '../../streams/log.ts';
+import { type Appended, type EncodedBatch, type NewRecord, partitionId } from '../../streams/log.ts';
 import { partitionOfKey } from '../../streams/murmur2.ts';
-import { encodeRecordBatch } from '../../streams/record-batch.ts';
+import { type ProducerIdentity, encodeRecordBatch, stampBatch } from '../../streams/record-batch.ts';
 import { type Cluster } from './cluster.ts';
-import { type EncodedBatch, type ProducedPartition, produce } from './produce.ts';
+import { type ProducedPartition, produce } from './produce.ts';
 import { CODE, failureOf, isRetriable } from './protocol-error.ts';
 
 export interface Identity {
@@ -59,23 +59,46 @@ export class BatchSender {
   }
 
   async #sendAll(byPartition: ReadonlyMap<string, readonly NewRecord[]>): Promise<Appended[]> {
-    const rounds: EncodedBatch[][] = [];
-    const counts = new Map<EncodedBatch, number>();
+    const batches: EncodedBatch[] = [];
     for (const [, records] of byPartition) {
       const { topic, partition = 0 } = records[0] ?? { topic: '' };
-      for (const [round, chunk] of chunks(records).entries()) {
-        const batch: EncodedBatch = { topic, partition, bytes: this.#encode(`${topic}/${partition}`, chunk) };
-        counts.set(batch, chunk.length);
-        (rounds[round] ??= []).push(batch);
-      }
+      for (const chunk of chunks(records))
+        batches.push({
+          topic,
+          partition,
+          bytes: encodeRecordBatch(chunk, this.#identityOf(topic, partition, chunk.length)),
+          count: chunk.length,
+        });
+    }
+    return this.#sendRounds(batches);
+  }
+
+  /** As `send`, with batches that were encoded before. */
+  sendEncoded(batches: readonly EncodedBatch[]): Promise<Appended[]> {
+    const turn = this.#turn.then(() => {
+      for (const { topic, partition, bytes, count } of batches)
+        stampBatch(bytes, this.#identityOf(topic, partition, count));
+      return this.#sendRounds(batches);
+    });
+    this.#turn = turn.catch(() => undefined);
+    return turn;
+  }
+
+  /** One batch per partition and request: batches of one partition follow each other. */
+  async #sendRounds(batches: readonly EncodedBatch[]): Promise<Appended[]> {
+    const rounds: EncodedBatch[][] = [];
+    const depths = new Map<string, number>();
+    for (const batch of batches) {
+      const depth = depths.get(partitionId(batch)) ?? 0;
+      depths.set(partitionId(batch), depth + 1);
+      (rounds[depth] ??= []).push(batch);
     }
     const appended = new Map<string, Appended>();
     for (const round of rounds) {
       for (const { batch, baseOffset } of await this.#sendRound(round)) {
         const before = appended.get(partitionId(batch));
-        const count = counts.get(batch) ?? 0;
         // batches of one partition lie one behind the other
-        const total = before === undefined ? count : baseOffset + count - before.firstOffset;
+        const total = before === undefined ? batch.count : baseOffset + batch.count - before.firstOffset;
         appended.set(partitionId(batch), {
           topic: batch.topic,
           partition: batch.partition,
@@ -87,11 +110,12 @@ export class BatchSender {
     return [...appended.values()];
   }
 
-  #encode(id: string, records: readonly NewRecord[]): Buffer {
+  #identityOf(topic: string, partition: number, count: number): ProducerIdentity {
+    const id = partitionId({ topic, partition });
     const baseSequence = this.#sequences.get(id) ?? 0;
-    this.#sequences.set(id, (baseSequence + records.length) % SEQUENCES);
+    this.#sequences.set(id, (baseSequence + count) % SEQUENCES);
     const { producerId, epoch, transactionalId } = this.#identity;
-    return encodeRecordBatch(records, { producerId, epoch, baseSequence, transactional: transactionalId !== null });
+    return { producerId, epoch, baseSequence, transactional: transactionalId !== null };
   }
 
   async #sendRound(batches: readonly EncodedBatch[]): Promise<{ batch: EncodedBatch; baseOffset: number }[]> {

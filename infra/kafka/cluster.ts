@@ -2,7 +2,7 @@
 import { Connection, type ConnectionOptions, findCoordinatorV6, metadataV12 } from '@platformatic/kafka';
 import { Failure } from '../../schemas/failure.ts';
 import { type Clock } from '../../streams/clock.ts';
-import { codeOf, failureOf, isRetriable } from './protocol-error.ts';
+import { codeOf, failureOf, isRetriable, refusedConnection } from './protocol-error.ts';
 
 export interface KafkaOptions {
   /** `host:port` */
@@ -58,6 +58,8 @@ export class Cluster {
   #connect(id: string, host: string, port: number): Promise<Connection> {
     const existing = this.#connections.get(id);
     if (existing !== undefined) return existing;
+    // whoever goes on trying must not open what nobody closes
+    if (this.#closed) return Promise.reject(new Failure('unreachable', 'The log was closed.'));
     const made = this.#open(host, port, () => this.#connections.delete(id));
     this.#connections.set(id, made);
     made.catch(() => this.#connections.delete(id));
@@ -75,8 +77,17 @@ export class Cluster {
     });
     connection.on('error', gone);
     connection.on('close', gone);
-    await connection.connect(host, port);
+    try {
+      await connection.connect(host, port);
+    } catch (error) {
+      throw refusedConnection(error, `${host}:${port}`) ?? error;
+    }
     return connection;
+  }
+
+  /** The brokers that are known. */
+  get nodeIds(): readonly number[] {
+    return [...this.#brokers.keys()];
   }
 
   /** Any broker that answers. */
@@ -98,8 +109,9 @@ export class Cluster {
         last = error;
       }
     }
+    if (last instanceof Failure && last.code === 'unauthorized') throw last;
     throw new Failure('unreachable', `No Kafka broker answers at ${this.options.brokers.join(', ')}.`, {
-      fix: 'Check KAFKA_BROKERS and that Kafka runs.',
+      fix: 'Check KAFKA_BROKERS, KAFKA_TLS and that Kafka runs.',
       cause: last,
     });
   }

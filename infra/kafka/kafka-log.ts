@@ -9,11 +9,12 @@ import {
   type TransactionSession,
 } from '../../streams/log.ts';
 import { KafkaAdmin } from './admin.ts';
+import { AtLeastOnceSession } from './at-least-once.ts';
 import { Cluster, type KafkaOptions } from './cluster.ts';
 import { KafkaMembership } from './membership.ts';
 import { KafkaReader } from './reader.ts';
 import { openTransactions } from './transactions.ts';
-import { KafkaWriter } from './writer.ts';
+import { KafkaWriter, openIdempotent } from './writer.ts';
 
 export class KafkaLog implements Log {
   readonly #cluster: Cluster;
@@ -38,6 +39,11 @@ export class KafkaLog implements Log {
 
   transactions(transactionalId: string, timeoutMs: number): Promise<TransactionSession> {
     return openTransactions(this.#cluster, transactionalId, timeoutMs);
+  }
+
+  async atLeastOnce(): Promise<TransactionSession> {
+    const lane = this.#lane('session');
+    return new AtLeastOnceSession(this.#cluster, await openIdempotent(this.#cluster, lane), lane);
   }
 
   membership(options: MembershipOptions): Membership {

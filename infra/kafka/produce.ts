@@ -1,14 +1,10 @@
 // The Produce request (version 11) with record batches that were encoded before.
 import { type Connection, type Reader, Writer } from '@platformatic/kafka';
-import { type TopicPartition } from '../../streams/log.ts';
+import { type EncodedBatch, type TopicPartition } from '../../streams/log.ts';
 
 const PRODUCE = 0;
 const VERSION = 11;
 const ALL_REPLICAS = -1;
-
-export interface EncodedBatch extends TopicPartition {
-  readonly bytes: Buffer;
-}
 
 export interface ProducedPartition extends TopicPartition {
   readonly errorCode: number;

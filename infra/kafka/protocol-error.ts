@@ -15,13 +15,20 @@ export const CODE = {
   coordinatorNotAvailable: 15,
   notCoordinator: 16,
   illegalGeneration: 22,
+  inconsistentGroupProtocol: 23,
   unknownMember: 25,
+  unsupportedVersion: 35,
   topicAlreadyExists: 36,
+  invalidRequest: 42,
   duplicateSequence: 46,
   invalidProducerEpoch: 47,
   concurrentTransactions: 51,
+  /** the broker could not write: its disk is full or broken */
+  storageError: 56,
+  groupIdNotFound: 69,
   fencedLeaderEpoch: 74,
   unknownLeaderEpoch: 75,
+  memberIdRequired: 79,
   fencedInstance: 82,
   unstableOffsetCommit: 88,
   producerFenced: 90,
@@ -42,6 +49,7 @@ const RETRY: ReadonlySet<number> = new Set([
   CODE.coordinatorNotAvailable,
   CODE.notCoordinator,
   CODE.concurrentTransactions,
+  CODE.storageError,
   CODE.fencedLeaderEpoch,
   CODE.unknownLeaderEpoch,
   CODE.unstableOffsetCommit,
@@ -84,6 +92,11 @@ export function failureOf(code: number, doing: string): Failure {
       cause,
     });
   }
+  if (code === CODE.storageError)
+    return new Failure('disk_full', `${doing}: Kafka cannot write to its disk.`, {
+      fix: 'Free some space on the disk of the broker, or replace the disk; nothing that was acknowledged is lost.',
+      cause,
+    });
   return new Failure('internal', `${doing}: Kafka answered ${name}.`, { cause });
 }
 
@@ -100,4 +113,35 @@ export function codeOf(error: unknown): number | null {
     }
   }
   return null;
+}
+
+/** What Node and OpenSSL say of certificates and of a TLS hello that meets no TLS. */
+const TLS_REFUSAL = /CERT|SELF_SIGNED|UNABLE_TO_(VERIFY|GET_ISSUER)|ALTNAME|ERR_SSL|ERR_OSSL|ERR_TLS/;
+
+/** What a broker refuses for good: asking again would not change it. Null: it may only be away. */
+export function refusedConnection(error: unknown, broker: string): Failure | null {
+  for (const one of chainOf(error)) {
+    const { code } = one as { code?: unknown };
+    if (code === 'PLT_KFK_AUTHENTICATION' || UNAUTHORIZED.has(codeOf(one) ?? 0))
+      return new Failure('unauthorized', `Kafka at ${broker} refuses our user or password.`, {
+        field: 'KAFKA_SASL_PASSWORD',
+        fix: 'Check KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD.',
+        cause: error,
+      });
+    if (typeof code === 'string' && TLS_REFUSAL.test(code))
+      return new Failure('unauthorized', `The TLS connection to Kafka at ${broker} is refused: ${code}.`, {
+        field: 'KAFKA_TLS_CA_FILE',
+        fix: 'Name the authority of its certificate in KAFKA_TLS_CA_FILE, and check KAFKA_TLS and the address in KAFKA_BROKERS.',
+        cause: error,
+      });
+  }
+  return null;
+}
+
+function* chainOf(error: unknown): Generator<object> {
+  if (typeof error !== 'object' || error === null) return;
+  yield error;
+  yield* chainOf((error as { cause?: unknown }).cause);
+  const nested = (error as { errors?: unknown }).errors;
+  if (Array.isArray(nested)) for (const one of nested) yield* chainOf(one);
 }

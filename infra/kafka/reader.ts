@@ -1,9 +1,12 @@
 // Reads partitions by hand-given positions, read committed: one long poll per broker at a time, handed out batch-wise.
+import { Failure } from '../../schemas/failure.ts';
 import { type Clock } from '../../streams/clock.ts';
 import { type Fetched, type LogReader, type TopicPartition, partitionId } from '../../streams/log.ts';
 import { decodeRecordBatches } from '../../streams/record-batch.ts';
+import { FetchedSlabs } from '../../streams/record-slab.ts';
 import { type Cluster } from './cluster.ts';
 import { type FetchedPart, fetchBatches } from './fetch.ts';
+import { AT, listOffsets } from './list-offsets.ts';
 import { CODE, failureOf, isRetriable } from './protocol-error.ts';
 
 /** A newly assigned or resumed partition waits for the long poll under way: short enough not to be felt. */
@@ -149,7 +152,9 @@ export class KafkaReader implements LogReader {
     const { position } = asked;
     if (position.generation !== asked.generation || this.#positions.get(partitionId(position)) !== position) return;
     if (part.errorCode === CODE.offsetOutOfRange) {
-      position.offset = Math.max(part.logStartOffset, 0);
+      // the answer to a fetch out of range does not say where the log begins
+      const starts = await listOffsets(this.#cluster, [position], AT.start, this.#stop.signal);
+      position.offset = starts.get(partitionId(position)) ?? 0;
       return;
     }
     if (part.errorCode !== CODE.none) {
@@ -160,17 +165,11 @@ export class KafkaReader implements LogReader {
       return;
     }
     if (part.bytes.length === 0) return;
-    const { records, nextOffset } = decodeRecordBatches(part.bytes, position, asked.offset, part.aborted);
+    const { slabs, nextOffset } = decodeRecordBatches(part.bytes, position, asked.offset, part.aborted);
     if (nextOffset === asked.offset) return;
     position.offset = nextOffset;
     this.#ready.push({
-      fetched: {
-        topic: position.topic,
-        partition: position.partition,
-        records,
-        nextOffset,
-        endOffset: part.lastStableOffset,
-      },
+      fetched: new FetchedSlabs(position, slabs, nextOffset, part.lastStableOffset),
       bytes: part.bytes.length,
       generation: asked.generation,
     });
@@ -179,6 +178,7 @@ export class KafkaReader implements LogReader {
   }
 
   async poll(maxWaitMs: number): Promise<readonly Fetched[]> {
+    if (this.#stop.signal.aborted) throw new Failure('internal', 'The reader was closed.');
     if (this.#ready.length === 0 && this.#failure === null && maxWaitMs > 0) await this.#news(maxWaitMs);
     if (this.#failure !== null) {
       const failure = this.#failure;

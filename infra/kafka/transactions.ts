@@ -10,13 +10,14 @@ import { Failure } from '../../schemas/failure.ts';
 import {
   type Appended,
   type CommittedOffset,
+  type EncodedBatch,
   type Membership,
   type NewRecord,
   type TransactionSession,
 } from '../../streams/log.ts';
 import { BatchSender, type Identity } from './batch-sender.ts';
 import { type Cluster, COORDINATOR } from './cluster.ts';
-import { KafkaMembership } from './membership.ts';
+import { KafkaMembership, offsetTopics } from './membership.ts';
 
 export async function openTransactions(
   cluster: Cluster,
@@ -43,6 +44,7 @@ export async function openTransactions(
 }
 
 export class KafkaTransactions implements TransactionSession {
+  readonly isTransactional = true;
   readonly #cluster: Cluster;
   readonly #identity: Identity;
   readonly #id: string;
@@ -74,8 +76,15 @@ export class KafkaTransactions implements TransactionSession {
     return this.#sender.send(byPartition);
   }
 
-  async #addPartitions(firsts: readonly NewRecord[]): Promise<void> {
-    const fresh = firsts.filter((first) => !this.#added.has(`${first.topic}/${first.partition}`));
+  async appendEncoded(batches: readonly EncodedBatch[]): Promise<readonly Appended[]> {
+    if (batches.length === 0) return [];
+    await this.#addPartitions(batches);
+    return this.#sender.sendEncoded(batches);
+  }
+
+  async #addPartitions(firsts: readonly { readonly topic: string; readonly partition?: number }[]): Promise<void> {
+    const ids = new Map(firsts.map((first) => [`${first.topic}/${first.partition}`, first]));
+    const fresh = [...ids].filter(([id]) => !this.#added.has(id)).map(([, first]) => first);
     if (fresh.length === 0) return;
     const topics = [...Map.groupBy(fresh, (first) => first.topic)].map(([name, parts]) => ({
       name,
@@ -112,15 +121,7 @@ export class KafkaTransactions implements TransactionSession {
       );
       this.#groups.add(group);
     }
-    const topics = [...Map.groupBy(offsets, (offset) => offset.topic)].map(([name, parts]) => ({
-      name,
-      partitions: parts.map(({ partition, offset, metadata }) => ({
-        partitionIndex: partition,
-        committedOffset: BigInt(offset),
-        committedLeaderEpoch: -1,
-        committedMetadata: metadata,
-      })),
-    }));
+    const topics = offsetTopics(offsets);
     await membership.withGeneration((memberId, memberEpoch, instanceId) =>
       this.#cluster.retrying(
         'Committing offsets in the transaction',

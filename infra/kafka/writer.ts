@@ -22,19 +22,24 @@ export class KafkaWriter implements LogWriter {
   }
 
   #open(): Promise<BatchSender> {
-    return this.#cluster.retrying('Asking for a producer id', async () => {
-      const { producerId, producerEpoch } = await initProducerIdV5.api.async(
-        await this.#cluster.anyConnection(),
-        null,
-        60_000,
-        -1n,
-        -1,
-      );
-      return new BatchSender(this.#cluster, { producerId, epoch: producerEpoch, transactionalId: null }, this.#lane);
-    });
+    return openIdempotent(this.#cluster, this.#lane);
   }
 
   close(): Promise<void> {
     return this.#cluster.closeLane(this.#lane);
   }
+}
+
+/** A sender with a producer id of its own. */
+export function openIdempotent(cluster: Cluster, lane: string): Promise<BatchSender> {
+  return cluster.retrying('Asking for a producer id', async () => {
+    const { producerId, producerEpoch } = await initProducerIdV5.api.async(
+      await cluster.anyConnection(),
+      null,
+      60_000,
+      -1n,
+      -1,
+    );
+    return new BatchSender(cluster, { producerId, epoch: producerEpoch, transactionalId: null }, lane);
+  });
 }

@@ -134,7 +134,7 @@ export class Evaluator {
 
   /** Starts the clock of decisions; where a policy asks for a first model, once its training range is in the warehouse. */
   async #askForFirstModel(): Promise<void> {
-    const { definitions, names, sql, clock, signal, send } = this.#parts;
+    const { definitions, names, sql, clock, signal, send, mode } = this.#parts;
     const { name: endpoint } = this.#endpoint;
     const initial = definitions.retrainingPolicyOf(endpoint)?.initial ?? null;
     const { first_window_start, window_ms, maturity_ms, name } = this.#monitor;
@@ -149,6 +149,7 @@ export class Evaluator {
         sql,
         topics.map((topic) => ({ topic, places: partitions.get(topic) ?? 1 })),
         initial.train_to,
+        mode,
         clock,
         signal,
       );

@@ -9,6 +9,8 @@ export interface WorkerRequest {
 }
 
 export interface LoadedModel {
+  /** of the bytes that were loaded, hex */
+  readonly sha256: string;
   readonly inputName: string;
   /** numbers per row; −1 where the model does not say */
   readonly inputWidth: number;

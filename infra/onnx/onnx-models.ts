@@ -12,6 +12,8 @@ export class OnnxModels implements Models {
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
   #nextId = 0;
+  /** why nothing can be run any more */
+  #ended: unknown = null;
 
   constructor(device: 'cpu' | 'cuda') {
     this.#worker = new Worker(new URL('onnx-worker.ts', import.meta.url), { workerData: { device } });
@@ -19,14 +21,19 @@ export class OnnxModels implements Models {
       this.#waiting.get(answer.id)?.resolve(answer);
       this.#waiting.delete(answer.id);
     });
-    this.#worker.on('error', (error) => {
-      for (const waiting of this.#waiting.values()) waiting.reject(error);
-      this.#waiting.clear();
-    });
+    this.#worker.on('error', (error) => this.#end(error));
+    this.#worker.on('exit', () => this.#end(new Error('the thread that runs models has ended')));
     this.#worker.unref();
   }
 
+  #end(error: unknown): void {
+    this.#ended ??= error;
+    for (const waiting of this.#waiting.values()) waiting.reject(this.#ended);
+    this.#waiting.clear();
+  }
+
   #call(call: WorkerRequest['call'], transfer: readonly ArrayBuffer[] = []): Promise<WorkerAnswer> {
+    if (this.#ended !== null) return Promise.reject(this.#ended);
     this.#nextId += 1;
     const id = this.#nextId;
     const request: WorkerRequest = { id, call };
@@ -39,32 +46,46 @@ export class OnnxModels implements Models {
     });
   }
 
-  /** @throws Failure `invalid_model` when the file is no model that can be run */
-  async load(model: string, path: string, width: number): Promise<LoadedModel> {
+  /**
+   * @param width numbers per row; null: as many as the model says
+   * @throws Failure `invalid_model` when the file is no model that can be run
+   */
+  async load(model: string, path: string, width: number | null): Promise<LoadedModel> {
     const { error, loaded } = await this.#call({ kind: 'load', model, path });
     if (loaded === undefined) {
       throw new Failure('invalid_model', `${path} is no ONNX model that can be run: ${error}.`, {
         fix: 'Convert the model to ONNX with one float32 input [rows, inputs], and register it again.',
       });
     }
-    if (loaded.inputWidth !== -1 && loaded.inputWidth !== width) {
-      await this.unload(model);
-      throw new Failure(
-        'invalid_model',
-        `The model ${model} takes ${loaded.inputWidth} inputs, its version declares ${width}.`,
-        { field: 'inputs', fix: 'Register it with the inputs that it was trained on, in their order.' },
-      );
+    try {
+      const { inputWidth } = loaded;
+      if (width !== null && inputWidth !== -1 && inputWidth !== width)
+        throw new Failure(
+          'invalid_model',
+          `The model ${model} takes ${inputWidth} inputs, its version declares ${width}.`,
+          {
+            field: 'inputs',
+            fix: 'Register it with the inputs that it was trained on, in their order.',
+          },
+        );
+      // the first call is slow: nobody should wait for it
+      const columns = width ?? inputWidth;
+      if (columns > 0) await this.run(model, new Float32Array(columns), 1);
+      return loaded;
+    } catch (failure) {
+      if (failure instanceof Failure) await this.unload(model);
+      throw failure;
     }
-    // the first call is slow: nobody should wait for it
-    await this.run(model, new Float32Array(width), 1);
-    return loaded;
   }
 
   async run(model: string, rows: Float32Array, count: number): Promise<Float64Array> {
     const { error, scores } = await this.#call({ kind: 'run', model, rows: count, data: rows }, [
       rows.buffer as ArrayBuffer,
     ]);
-    if (scores === undefined) throw new Failure('invalid_model', `The model ${model} failed: ${error}.`);
+    if (scores === undefined)
+      throw new Failure('invalid_model', `The model ${model} failed: ${error}.`, {
+        fix: 'Roll back to a version that runs (`millrace rollback`), and convert the model anew.',
+      });
     return scores;
   }
 

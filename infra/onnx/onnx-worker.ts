@@ -1,4 +1,5 @@
 // The thread that runs models: `session.run` blocks its thread (FACTS.md), so it has one of its own.
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
@@ -15,7 +16,8 @@ const { device } = workerData as { device: 'cpu' | 'cuda' };
 const sessions = new Map<string, Session>();
 
 async function load(name: string, path: string): Promise<LoadedModel> {
-  const session = await InferenceSession.create(readFileSync(path), {
+  const bytes = readFileSync(path);
+  const session = await InferenceSession.create(bytes, {
     executionProviders: device === 'cuda' ? ['cuda', 'cpu'] : ['cpu'],
     // one thread: results then do not depend on the batch (FACTS.md)
     intraOpNumThreads: 1,
@@ -31,7 +33,12 @@ async function load(name: string, path: string): Promise<LoadedModel> {
     throw new Error(`the model has ${session.inputNames.length} inputs; one float tensor [rows, inputs] is expected`);
   const shape = session.inputMetadata[0]?.isTensor === true ? session.inputMetadata[0].shape : [];
   const width = shape[1];
-  const model: LoadedModel = { inputName, inputWidth: typeof width === 'number' ? width : -1, outputName: output.name };
+  const model: LoadedModel = {
+    sha256: createHash('sha256').update(bytes).digest('hex'),
+    inputName,
+    inputWidth: typeof width === 'number' ? width : -1,
+    outputName: output.name,
+  };
   sessions.set(name, { session, model });
   return model;
 }

@@ -12,14 +12,19 @@ declare module 'rocksdb-native' {
     lt?: Buffer;
   }
   export default class RocksDB {
-    constructor(path: string, options?: { maxBackgroundJobs?: number; maxOpenFiles?: number });
+    constructor(
+      path: string,
+      options?: { maxBackgroundJobs?: number; maxOpenFiles?: number; enableStatistics?: boolean },
+    );
     ready(): Promise<void>;
     read(): Batch;
     write(): Batch;
     iterator(
       range: Range,
-      options?: { reverse?: boolean; limit?: number },
+      options?: { reverse?: boolean; limit?: number; capacity?: number },
     ): AsyncIterable<{ key: Buffer; value: Buffer }>;
+    /** undefined: RocksDB knows no such property */
+    getProperty(name: string): Promise<string | undefined>;
     close(options?: { force?: boolean }): Promise<void>;
   }
 }

@@ -1,18 +1,27 @@
 // StateStores on RocksDB: one database folder per store name.
-import { mkdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import RocksDB from 'rocksdb-native';
 import { Failure } from '../../schemas/failure.ts';
+import { diskFull, isDiskFull } from '../disk-space.ts';
+import { noteClosed, noteOpen } from './open-databases.ts';
 import { type StateStore, type StateStores, type StoreWrite } from '../../streams/store.ts';
 
 // Small stores, many per process: two background jobs and 64 files each keep threads and descriptors bounded.
-const OPTIONS = { maxBackgroundJobs: 2, maxOpenFiles: 64 };
+// Its counters cost nothing that can be measured; its histograms and timers stay off.
+const OPTIONS = { maxBackgroundJobs: 2, maxOpenFiles: 64, enableStatistics: true };
+
+// Rows that a scan fetches at a time: each fetch is a way to another thread and back, and of a short scan too much is read.
+const SCAN_ROWS = 64;
 
 class RocksStore implements StateStore {
   readonly #db: RocksDB;
+  readonly #name: string;
 
-  constructor(db: RocksDB) {
+  constructor(db: RocksDB, name: string) {
     this.#db = db;
+    this.#name = name;
+    noteOpen(name, db);
   }
 
   async multiGet(keys: readonly Buffer[]): Promise<readonly (Buffer | null)[]> {
@@ -21,6 +30,8 @@ class RocksStore implements StateStore {
       const answers = keys.map((key) => batch.get(key));
       batch.tryFlush();
       return await Promise.all(answers);
+    } catch (cause) {
+      throw failureOf(cause, this.#name);
     } finally {
       // an undestroyed batch keeps the database open for ever (FACTS.md)
       batch.destroy();
@@ -37,7 +48,7 @@ class RocksStore implements StateStore {
       }
       await batch.flush();
     } catch (cause) {
-      throw writeFailure(cause);
+      throw failureOf(cause, this.#name);
     } finally {
       batch.destroy();
     }
@@ -48,30 +59,44 @@ class RocksStore implements StateStore {
     to?: Buffer;
     reverse?: boolean;
     limit?: number;
+    rowsAtATime?: number;
   }): AsyncIterable<{ key: Buffer; value: Buffer }> {
     const bounds = {
       ...(range.from === undefined ? {} : { gte: range.from }),
       ...(range.to === undefined ? {} : { lt: range.to }),
     };
-    yield* this.#db.iterator(bounds, {
-      reverse: range.reverse ?? false,
-      ...(range.limit === undefined ? {} : { limit: range.limit }),
-    });
+    try {
+      yield* this.#db.iterator(bounds, {
+        reverse: range.reverse ?? false,
+        capacity: range.rowsAtATime ?? SCAN_ROWS,
+        ...(range.limit === undefined ? {} : { limit: range.limit }),
+      });
+    } catch (cause) {
+      throw failureOf(cause, this.#name);
+    }
   }
 
   async close(): Promise<void> {
+    noteClosed(this.#db);
     await this.#db.close({ force: true });
   }
 }
 
-function writeFailure(cause: unknown): unknown {
-  if (/No space left/i.test(String(cause))) {
-    return new Failure('disk_full', 'The disk that holds the state folder is full.', {
-      fix: 'Free some space or move MILLRACE_DATA_DIR; what was not written will be restored from the log.',
+/** What RocksDB said, as what its caller can do about it. Whatever is neither the machine's nor a lock's fault is damage. */
+function failureOf(cause: unknown, name: string): Failure {
+  if (isDiskFull(cause)) return diskFull('the state folder', cause);
+  const text = String(cause);
+  if (/lock hold by|While lock file|\/LOCK:|Permission denied|Read-only file system|Too many open files/i.test(text)) {
+    return new Failure('conflict', `The state store ${name} does not open: ${text}.`, {
+      fix: 'Stop the other process that uses this folder, and see that this one may write there.',
       cause,
     });
   }
-  return cause;
+  return new Failure('damaged_state', `The state store ${name} is damaged: ${text}.`, {
+    field: name,
+    fix: 'Nothing to do: it is thrown away and comes back from the log.',
+    cause,
+  });
 }
 
 /** @param folder made when missing; only one process may use it at a time (RocksDB's own lock says so) */
@@ -79,20 +104,19 @@ export function rocksStores(folder: string): StateStores {
   return {
     async open(name) {
       const path = join(folder, name);
-      mkdirSync(path, { recursive: true });
-      const db = new RocksDB(path, OPTIONS);
+      let db: RocksDB;
       try {
+        mkdirSync(path, { recursive: true });
+        db = new RocksDB(path, OPTIONS);
         await db.ready();
       } catch (cause) {
-        throw new Failure('conflict', `The state store ${path} does not open: ${String(cause)}.`, {
-          fix: 'Stop the other process that uses this folder; if it is damaged, delete it: it comes back from the log.',
-          cause,
-        });
+        throw failureOf(cause, name);
       }
-      return new RocksStore(db);
+      return new RocksStore(db, name);
     },
     async destroy(name) {
       rmSync(join(folder, name), { recursive: true, force: true });
     },
+    names: async () => (existsSync(folder) ? readdirSync(folder) : []),
   };
 }

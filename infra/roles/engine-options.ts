@@ -2,14 +2,18 @@
 import { join } from 'node:path';
 import { type EventCodec } from '../../schemas/codec.ts';
 import { type Watermarks } from '../../schemas/events.generated.ts';
+import { Failure } from '../../schemas/failure.ts';
 import { type TopicNames } from '../../schemas/topics.ts';
 import { Application, type ApplicationOptions } from '../../streams/application.ts';
 import { type Clock } from '../../streams/clock.ts';
 import { headerMaker } from '../../streams/event-headers.ts';
 import { type Log } from '../../streams/log.ts';
 import { type ApplicationSpec } from '../../streams/processor.ts';
-import { type DeadLettered } from '../../streams/task.ts';
+import { DEFAULT_POLICIES } from '../../streams/failure-policies.ts';
+import { type DeadLettered } from '../../streams/task-commit.ts';
+import { storageAt } from '../checkpoints/storage-place.ts';
 import { rocksStores } from '../rocksdb/rocksdb-stores.ts';
+import { type CheckpointSettings } from '../settings.ts';
 
 export interface EngineParts {
   readonly log: Log;
@@ -20,31 +24,50 @@ export interface EngineParts {
   readonly stateDir: string;
   readonly role: string;
   readonly instance: string;
+  readonly standbyReplicas: number | null;
+  readonly checkpoints: CheckpointSettings | null;
+  notice?(text: string): void;
   readonly commitIntervalMs: number;
   readonly live: boolean;
+  /** told how long each commit took */
+  committed?(tookMs: number): void;
 }
 
 /** Without replay, an input without news for this long lets windows go on by the wall clock. */
 const IDLE_TIMEOUT_MS = 10_000;
+/** Rows of direct tasks in memory, per application. */
+const CACHE_BYTES_MAX = 64 * 1024 * 1024;
 
 export async function makeApplication(parts: EngineParts, spec: ApplicationSpec): Promise<Application> {
+  return new Application(await engineOptions(parts, spec));
+}
+
+export async function engineOptions(parts: EngineParts, spec: ApplicationSpec): Promise<ApplicationOptions> {
   const { codec, names, clock } = parts;
   await codec.prepare(names.watermarks, ['Watermarks']);
   await codec.prepare(names.deadLetters, ['DeadLetter']);
   const letterHeaders = headerMaker('millrace.DeadLetter', `millrace/${parts.role}`);
-  const options: ApplicationOptions = {
+  return {
     spec,
     log: parts.log,
     clock,
     stores: rocksStores(join(parts.stateDir)),
     instance: parts.instance,
+    ...(parts.standbyReplicas === null ? {} : { standbyReplicas: parts.standbyReplicas }),
+    ...(parts.checkpoints === null ? {} : { checkpoints: await checkpointsAt(parts.checkpoints) }),
+    notice: (text) => parts.notice?.(text),
+    guarantee: 'exactly-once',
+    cacheBytesMax: CACHE_BYTES_MAX,
+    schemas: null,
+    policies: DEFAULT_POLICIES,
     commitIntervalMs: parts.commitIntervalMs,
     live: parts.live,
+    committed: (tookMs) => parts.committed?.(tookMs),
     idleTimeoutMs: parts.live ? IDLE_TIMEOUT_MS : null,
     watermarksTopic: names.watermarks,
     changelogTopic: (store) => names.changelog(spec.id, store),
     prepare: (values) => codec.reader.prepare(values),
-    decodeWatermarks: (value) => (codec.reader.decode(value).value as Watermarks).marks,
+    decodeWatermarks: (value) => marksOf(codec, value),
     deadLetterRecord: (letter) => deadLetterRecord(codec, names, letter, spec.id, letterHeaders, clock.nowMs()),
     watermarkRecord: (writer, marks) => ({
       topic: names.watermarks,
@@ -54,7 +77,25 @@ export async function makeApplication(parts: EngineParts, spec: ApplicationSpec)
       value: codec.encode('Watermarks', { writer, marks }),
     }),
   };
-  return new Application(options);
+}
+
+async function checkpointsAt({
+  place,
+  s3Endpoint,
+  intervalMs,
+}: CheckpointSettings): Promise<NonNullable<ApplicationOptions['checkpoints']>> {
+  return { storage: await storageAt(place, { endpoint: s3Endpoint, region: null }), intervalMs };
+}
+
+/** A foreign record in the topic of marks says nothing. */
+function marksOf(codec: EventCodec, value: Buffer): Watermarks['marks'] {
+  try {
+    const { name, value: event } = codec.reader.decode(value);
+    return name === 'Watermarks' ? (event as Watermarks).marks : [];
+  } catch (failure) {
+    if (failure instanceof Failure && failure.code === 'undecodable_record') return [];
+    throw failure;
+  }
 }
 
 export function deadLetterRecord(

@@ -1,12 +1,16 @@
 // From a role's context to what its applications share.
 import { join } from 'node:path';
-import { Gauge } from 'prom-client';
+import { Gauge, Histogram, type Registry } from 'prom-client';
 import { type Application } from '../../streams/application.ts';
 import { FOREVER_MS, NEVER_MS } from '../../streams/lane.ts';
 import { type RoleContext } from './context.ts';
 import { type EngineParts } from './engine-options.ts';
+import { measureStores } from './rocksdb-metrics.ts';
+import { measureRestores, measureTasks } from './task-metrics.ts';
 
-export function engineParts({ settings, role, instance, clock, kafka, codec, topics }: RoleContext): EngineParts {
+/** @param application as metrics name it */
+export function engineParts(context: RoleContext, application: string): EngineParts {
+  const { settings, role, instance, clock, kafka, codec, topics, metrics, logger } = context;
   return {
     log: kafka,
     clock,
@@ -15,14 +19,59 @@ export function engineParts({ settings, role, instance, clock, kafka, codec, top
     stateDir: join(settings.dataDir, 'state', `${role}-${instance}`),
     role,
     instance,
+    standbyReplicas: settings.standbyReplicas,
+    checkpoints: settings.checkpoints,
+    notice: (text) => logger.warn(text),
     commitIntervalMs: settings.commitIntervalMs,
     live: settings.time === 'live',
+    committed: commitTimer(metrics, application),
   };
 }
 
-/** Lag, event time and counts of each application, for /metrics. */
-export function measureApplications(context: RoleContext, applications: ReadonlyMap<string, Application>): void {
-  const registers = [context.metrics];
+/** Buckets around the commit interval, which is half a second unless set. */
+const COMMIT_BUCKETS_S = [0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10];
+
+/** Takes how long each commit of an application took; one histogram for all of a process. */
+export function commitTimer(registry: Registry, application: string): (tookMs: number) => void {
+  const known = registry.getSingleMetric('millrace_application_commit_duration_seconds');
+  const histogram =
+    known instanceof Histogram
+      ? known
+      : new Histogram({
+          name: 'millrace_application_commit_duration_seconds',
+          help: 'From drawing what a commit holds to the end of all its parts',
+          labelNames: ['application'],
+          registers: [registry],
+          buckets: COMMIT_BUCKETS_S,
+        });
+  return (tookMs) => histogram.observe({ application }, tookMs / 1000);
+}
+
+/** Below the time after which a role that does not stop is ended. */
+const STOP_WITHIN_MS = 6000;
+
+/** One that has a name of its own is expected back: its partitions wait for it, and nothing moves when it is restarted. */
+export async function stopApplications(
+  { settings }: RoleContext,
+  applications: ReadonlyMap<string, Application>,
+): Promise<void> {
+  const how = { withinMs: STOP_WITHIN_MS, comesBack: settings.instance !== '' };
+  await Promise.all([...applications.values()].map((application) => application.stop(how)));
+}
+
+/** What can be asked of: its registry for /metrics, its reports for who watches. */
+export type Observing = Pick<RoleContext, 'metrics' | 'reports' | 'clock'>;
+
+/** Lag, event time and counts of each application and task, for /metrics; and what the console and `millrace status` show. */
+export function measureApplications(
+  { metrics, reports, clock }: Observing,
+  applications: ReadonlyMap<string, Application>,
+): void {
+  const registers = [metrics];
+  reports.watch(applications);
+  measureTasks(metrics, applications);
+  measureRestores(metrics, applications);
+  measureStores(metrics, clock);
   const gauge = (name: string, help: string, value: (application: Application) => number): void => {
     new Gauge({
       name,
@@ -63,6 +112,16 @@ export function measureApplications(context: RoleContext, applications: Readonly
     'millrace_application_restored_records',
     'Changelog records read to restore state',
     (application) => application.status().restoredRecords,
+  );
+  gauge(
+    'millrace_application_starting_tasks',
+    'Tasks whose states are being restored',
+    (application) => application.status().starting.length,
+  );
+  gauge(
+    'millrace_application_standby_states',
+    'Copies of states that other instances work on',
+    (application) => application.status().states.filter(({ role }) => role === 'standby').length,
   );
   gauge('millrace_application_state_keys', 'Keys in the state stores', (application) =>
     application.status().tasks.reduce((sum, task) => sum + task.keys, 0),

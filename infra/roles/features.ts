@@ -4,7 +4,7 @@ import { type FeatureViewDefinition } from '../../schemas/definitions.ts';
 import { type Application } from '../../streams/application.ts';
 import { EventFollower } from '../event-follower.ts';
 import { type RoleContext, type RunningRole } from './context.ts';
-import { engineParts, measureApplications } from './engine-parts.ts';
+import { engineParts, measureApplications, stopApplications } from './engine-parts.ts';
 import { startView } from './view-applications.ts';
 
 export async function run(context: RoleContext): Promise<RunningRole> {
@@ -47,7 +47,7 @@ class FeaturesRole implements RunningRole {
     if (this.#hashes.get(view.name) === hash) return;
     this.#hashes.set(view.name, hash);
     await this.#applications.get(view.name)?.stop();
-    const application = await startView(engineParts(this.#context), this.#context.registry, view);
+    const application = await startView(engineParts(this.#context, view.name), this.#context.registry, view);
     application.finished.catch((error: unknown) => this.#context.failed(error));
     this.#applications.set(view.name, application);
     this.#context.logger.info({ view: view.name }, 'feature view runs');
@@ -56,6 +56,6 @@ class FeaturesRole implements RunningRole {
   async stop(): Promise<void> {
     await this.#follower.stop();
     await this.#turn;
-    await Promise.all([...this.#applications.values()].map((application) => application.stop()));
+    await stopApplications(this.#context, this.#applications);
   }
 }

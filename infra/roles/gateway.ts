@@ -1,8 +1,7 @@
 // The gateway role: HTTP for people and programs; its views are folds of the log, its writes are commands.
 import { randomUUID } from 'node:crypto';
 import { type FastifyInstance } from 'fastify';
-import { Failure } from '../../schemas/failure.ts';
-import { buildGateway } from '../../serving/gateway.ts';
+import { type RoutePlugin, buildGateway } from '../../serving/gateway.ts';
 import { type RunEntry, mlflowRoutes } from '../../serving/mlflow/routes.ts';
 import { RegistryView } from '../../serving/mlflow/run-view.ts';
 import { v2Routes } from '../../serving/protocols/v2.ts';
@@ -10,13 +9,17 @@ import { headerMaker } from '../../streams/event-headers.ts';
 import { Artifacts } from '../artifacts.ts';
 import { CommandClient } from '../command-client.ts';
 import { Console } from '../console.ts';
+import { portFailure } from '../embedded/child.ts';
 import { EventFollower } from '../event-follower.ts';
 import { HttpScoring } from '../http-scoring.ts';
+import { weightsBelow } from '../onnx/registered-weights.ts';
 import { type Settings } from '../settings.ts';
+import { stateRoutes } from '../state/state-routes.ts';
 import { type RoleContext, type RunningRole } from './context.ts';
 
 export async function run(context: RoleContext): Promise<RunningRole> {
   const { kafka, codec, topics, clock, settings, metrics } = context;
+  const { dataDir, device } = settings;
   const registry = new RegistryView();
   const scoring = new HttpScoring(context);
   const webConsole = new Console(context);
@@ -34,8 +37,7 @@ export async function run(context: RoleContext): Promise<RunningRole> {
     scoring.apply(event);
     webConsole.apply(event, record);
   });
-  const failed = (error: unknown): void => context.failed(error);
-  await follower.start([topics.lifecycle, topics.metrics, topics.statistics], failed);
+  await follower.start([topics.lifecycle, topics.metrics, topics.statistics], (error) => context.failed(error));
   await scoring.start();
   webConsole.start();
 
@@ -46,15 +48,18 @@ export async function run(context: RoleContext): Promise<RunningRole> {
     if (bounds !== undefined && bounds.end > 0) await follower.reached(lifecycle, bounds.end - 1);
   };
   const runWriter = new RunWriter(context, follower);
+  const artifacts = new Artifacts(dataDir);
   await runWriter.start();
   const app = await buildGateway({
     ready: () => true,
     routes: [
       webConsole.routes,
       v2Routes(scoring),
+      stateRoutes(dataDir, clock),
       mlflowRoutes({
         view: registry,
-        artifacts: new Artifacts(settings.dataDir),
+        artifacts,
+        weights: (model, source) => weightsBelow(artifacts, dataDir, device, source, scoring.inputsOf(model)),
         command: async (type, payload) => {
           const result = await commands.send(type, payload);
           await caughtUp();
@@ -64,11 +69,7 @@ export async function run(context: RoleContext): Promise<RunningRole> {
         newId: () => randomUUID().replaceAll('-', ''),
         nowMs: () => clock.nowMs(),
       }),
-      async (instance) => {
-        instance.get('/metrics', async (_request, reply) =>
-          reply.type(metrics.contentType).send(await metrics.metrics()),
-        );
-      },
+      metricsRoute(metrics),
     ],
   });
   await listen(app, settings);
@@ -85,16 +86,17 @@ export async function run(context: RoleContext): Promise<RunningRole> {
   };
 }
 
+function metricsRoute(metrics: RoleContext['metrics']): RoutePlugin {
+  return async (app) => {
+    app.get('/metrics', async (_request, reply) => reply.type(metrics.contentType).send(await metrics.metrics()));
+  };
+}
+
 async function listen(app: FastifyInstance, { host, httpPort }: Settings): Promise<void> {
   try {
     await app.listen({ host, port: httpPort });
   } catch (cause) {
-    if ((cause as { code?: unknown }).code !== 'EADDRINUSE') throw cause;
-    throw new Failure('port_in_use', `Port ${httpPort} is taken by another program.`, {
-      field: 'MILLRACE_HTTP_PORT',
-      fix: 'Set MILLRACE_HTTP_PORT to a free port, or stop that program.',
-      cause,
-    });
+    throw portFailure(host, httpPort, 'MILLRACE_HTTP_PORT', cause as Error & { code?: string });
   }
 }
 

@@ -3,8 +3,13 @@ import { type Event } from '../../schemas/codec.ts';
 import { type Command, type CommandReply } from '../../schemas/events.generated.ts';
 import { EVENT_NAMES } from '../../schemas/events.generated.ts';
 import { Failure } from '../../schemas/failure.ts';
+import { type TopicSchemas } from '../../schemas/check-fields.ts';
+import { type AvroSchema } from '../../schemas/codec.ts';
+import { type Definition } from '../../schemas/definitions.ts';
 import { decide } from '../../processors/lifecycle/decide.ts';
+import { topicsToLookUp } from '../../processors/lifecycle/definitions.decider.ts';
 import { evolve } from '../../processors/lifecycle/evolve.ts';
+import { type Decision } from '../../processors/lifecycle/rule.ts';
 import { type LifecycleState, emptyState } from '../../processors/lifecycle/state.ts';
 import { headerMaker } from '../../streams/event-headers.ts';
 import {
@@ -14,8 +19,10 @@ import {
   type NewRecord,
   type TransactionSession,
 } from '../../streams/log.ts';
+import { declared, declaredTopics } from '../../streams/topology.ts';
 import { EventFollower } from '../event-follower.ts';
 import { type RoleContext, type RunningRole } from './context.ts';
+import { deadLetterRecord } from './engine-options.ts';
 
 const POLL_MS = 50;
 const GROUP = 'lifecycle';
@@ -53,6 +60,7 @@ class LifecycleOwner implements RunningRole {
   async start(): Promise<void> {
     const { kafka, topics, codec, settings } = this.#context;
     await codec.prepare(topics.lifecycle, EVENT_NAMES);
+    await codec.prepare(topics.deadLetters, ['DeadLetter']);
     // one transactional id for whoever owns the commands: a newer owner fences the older one
     this.#session = await kafka.transactions(`${settings.topicPrefix}${GROUP}`, 60_000);
     await this.#membership.start({
@@ -104,10 +112,7 @@ class LifecycleOwner implements RunningRole {
     const { codec, topics } = this.#context;
     await codec.reader.prepare(records.map((record) => record.value));
     const outputs: NewRecord[] = [];
-    for (const record of records) {
-      const event = record.value === null ? null : (codec.reader.decode(record.value) as Event);
-      if (event?.name === 'Command') outputs.push(...this.#answer(event.value, record));
-    }
+    for (const record of records) outputs.push(...(await this.#outputsOf(record)));
     if (outputs.length === 0 || this.#session === null) return;
     this.#session.begin();
     await this.#session.append(outputs);
@@ -117,10 +122,23 @@ class LifecycleOwner implements RunningRole {
     await this.#session.commit();
   }
 
-  #answer(command: Command, record: LogRecord): NewRecord[] {
+  async #outputsOf(record: LogRecord): Promise<NewRecord[]> {
+    if (record.value === null) return [];
+    try {
+      const event = this.#context.codec.reader.decode(record.value) as Event;
+      return event.name === 'Command' ? await this.#answer(event.value, record) : [];
+    } catch (failure) {
+      if (!(failure instanceof Failure) || failure.code !== 'undecodable_record') throw failure;
+      const { codec, topics, clock } = this.#context;
+      const letter = { record, failure, stage: 'decode' as const };
+      return [deadLetterRecord(codec, topics, letter, GROUP, this.#header('DeadLetter'), clock.nowMs())];
+    }
+  }
+
+  async #answer(command: Command, record: LogRecord): Promise<NewRecord[]> {
     const first = this.#answered.get(command.command_id);
     const events: Event[] = [];
-    const reply = first ?? this.#decide(command, events);
+    const reply = first ?? (await this.#reply(command, events));
     this.#answered.set(command.command_id, reply);
     const nowMs = this.#context.clock.nowMs();
     const { topics, codec } = this.#context;
@@ -138,36 +156,49 @@ class LifecycleOwner implements RunningRole {
     return [...records, { ...replied, headers: this.#header('CommandReply')(`${command.command_id}/reply`, nowMs) }];
   }
 
-  #decide(command: Command, events: Event[]): CommandReply {
-    const { command_id, type, payload, issued_at, issued_by } = command;
+  async #reply(command: Command, events: Event[]): Promise<CommandReply> {
+    const { command_id, type } = command;
+    let decision: Decision;
     try {
-      const decision = decide(this.#state, type, payload, { issuedAtMs: issued_at, issuedBy: issued_by });
-      for (const event of decision.events) {
-        evolve(this.#state, event);
-        events.push(event);
-      }
-      return {
-        command_id,
-        type,
-        accepted: true,
-        code: '',
-        field: '',
-        message: '',
-        result: JSON.stringify(decision.result),
-      };
+      decision = await this.#decide(command);
     } catch (error) {
-      if (!(error instanceof Failure)) throw error;
-      this.#context.logger.info({ command: type, code: error.code, field: error.field }, error.advice);
-      return {
-        command_id,
-        type,
-        accepted: false,
-        code: error.code,
-        field: error.field,
-        message: error.advice,
-        result: 'null',
-      };
+      const refusal = refusalOf(error);
+      const { code, field, advice: message } = refusal;
+      const level = refusal === error ? 'info' : 'error';
+      this.#context.logger[level]({ command: type, code, field, err: refusal.cause }, message);
+      return { command_id, type, accepted: false, code, field, message, result: 'null' };
     }
+    for (const event of decision.events) {
+      evolve(this.#state, event);
+      events.push(event);
+    }
+    const result = JSON.stringify(decision.result);
+    return { command_id, type, accepted: true, code: '', field: '', message: '', result };
+  }
+
+  /** Changes nothing yet. */
+  async #decide({ type, payload, issued_at, issued_by }: Command): Promise<Decision> {
+    const schemas = type === 'ApplyDefinitions' ? await this.#schemasFor(payload) : new Map<string, AvroSchema>();
+    const decision = decide(this.#state, type, payload, { issuedAtMs: issued_at, issuedBy: issued_by, schemas });
+    if (decision.topicsOf !== undefined) await this.#ensureTopics(decision.topicsOf);
+    return decision;
+  }
+
+  async #schemasFor(payload: string): Promise<TopicSchemas> {
+    const schemas = new Map<string, AvroSchema>();
+    for (const topic of topicsToLookUp(payload)) {
+      const schema = await this.#context.registry.latest(`${topic}-value`);
+      if (schema !== null) schemas.set(topic, schema);
+    }
+    return schemas;
+  }
+
+  // before the events: who hears of a definition finds its topics
+  async #ensureTopics(definitions: readonly Definition[]): Promise<void> {
+    const { kafka, topics, settings } = this.#context;
+    const admin = kafka.admin();
+    await admin.ensureTopics(declaredTopics(topics, declared(definitions), settings.partitions));
+    await admin.close();
   }
 
   #header(name: string): ReturnType<typeof headerMaker> {
@@ -201,4 +232,14 @@ class LifecycleOwner implements RunningRole {
     await this.#session?.close();
     await this.#reader.close();
   }
+}
+
+/** A command that trips the decider is refused like any other: it must not stop those behind it. */
+function refusalOf(error: unknown): Failure {
+  if (error instanceof Failure) return error;
+  return new Failure('invalid_request', `The command cannot be decided: ${String(error)}.`, {
+    field: 'payload',
+    fix: 'Check its payload; the platform itself sends none that does this.',
+    cause: error,
+  });
 }

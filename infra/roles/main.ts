@@ -1,27 +1,19 @@
 // node infra/roles/main.ts --role NAME [--instance N] [--status-file FILE]: one role as a process, with its health and metrics on
 // a loopback port.
-import { renameSync, writeFileSync } from 'node:fs';
-import { type Server, createServer } from 'node:http';
 import { parseArgs } from 'node:util';
 import { Registry, collectDefaultMetrics } from 'prom-client';
 import { Failure } from '../../schemas/failure.ts';
 import { systemClock } from '../clock.ts';
 import { connect } from '../connect.ts';
+import { diskFull, isDiskFull } from '../disk-space.ts';
+import { writeInstanceFile } from '../instances.ts';
 import { makeLogger } from '../logging.ts';
-import { readSettings } from '../settings.ts';
+import { instanceName, readSettings } from '../settings.ts';
+import { StateServer } from '../state/state-server.ts';
+import { ApplicationReports } from './application-reports.ts';
 import { type RoleContext, type RunningRole } from './context.ts';
-
-export const ROLES = [
-  'features',
-  'scoring',
-  'shadow',
-  'lifecycle',
-  'training',
-  'monitoring',
-  'analytics',
-  'gateway',
-] as const;
-export type Role = (typeof ROLES)[number];
+import { healthServer, portOf } from './health-server.ts';
+import { ROLES, type Role } from './roles.ts';
 
 const PROGRAMS: Readonly<Record<Role, () => Promise<{ run(context: RoleContext): Promise<RunningRole> }>>> = {
   features: () => import('./features.ts'),
@@ -37,8 +29,9 @@ const PROGRAMS: Readonly<Record<Role, () => Promise<{ run(context: RoleContext):
 /** A role that does not stop by itself within this time is ended. */
 const STOP_WITHIN_MS = 8000;
 
-export async function runRole(role: Role, instance: string, statusFile: string | null): Promise<void> {
+export async function runRole(role: Role, copy: string, statusFile: string | null): Promise<void> {
   const settings = readSettings();
+  const instance = instanceName(settings, copy);
   const logger = makeLogger(settings, role);
   const { log, registry, codec, topics } = connect(settings, role);
   const metrics = new Registry();
@@ -64,8 +57,9 @@ export async function runRole(role: Role, instance: string, statusFile: string |
       },
     );
   };
-  const failed = (error: unknown): void => {
+  const failed = (cause: unknown): void => {
     if (ending) return;
+    const error = !(cause instanceof Failure) && isDiskFull(cause) ? diskFull(settings.dataDir, cause) : cause;
     logger.error({ err: error }, error instanceof Failure ? error.advice : 'the role gives up and starts anew');
     // what was not committed must not be: no orderly stop
     process.exit(1);
@@ -73,7 +67,9 @@ export async function runRole(role: Role, instance: string, statusFile: string |
   process.on('SIGTERM', () => end(0));
   process.on('SIGINT', () => end(0));
   process.on('unhandledRejection', failed);
-  const server = healthServer(metrics, () => ready, failed);
+  const reports = new ApplicationReports(role, instance);
+  const states = new StateServer(() => reports.applications, settings.dataDir);
+  const server = healthServer({ metrics, reports, states, ready: () => ready, failed });
   const program = await PROGRAMS[role]();
   const context: RoleContext = {
     settings,
@@ -86,6 +82,7 @@ export async function runRole(role: Role, instance: string, statusFile: string |
     codec,
     topics,
     metrics,
+    reports,
     failed,
   };
   try {
@@ -95,30 +92,8 @@ export async function runRole(role: Role, instance: string, statusFile: string |
   }
   ready = true;
   const status = { role, instance, pid: process.pid, port: portOf(server) };
-  if (statusFile !== null) {
-    writeFileSync(`${statusFile}.part`, JSON.stringify(status));
-    renameSync(`${statusFile}.part`, statusFile);
-  }
+  if (statusFile !== null) writeInstanceFile(statusFile, status);
   logger.info(status, 'ready');
-}
-
-/** Health and metrics of this process, on a loopback port that the system chooses. */
-function healthServer(metrics: Registry, ready: () => boolean, failed: (error: unknown) => void): Server {
-  const server = createServer((request, response) => {
-    if (request.url === '/metrics') {
-      metrics.metrics().then((text) => response.setHeader('Content-Type', metrics.contentType).end(text), failed);
-      return;
-    }
-    const ok = request.url === '/health/live' || (request.url === '/health/ready' && ready());
-    response.writeHead(ok ? 200 : request.url === '/health/ready' ? 503 : 404).end(ok ? 'OK\n' : 'not ready\n');
-  });
-  server.listen(0, '127.0.0.1');
-  return server;
-}
-
-function portOf(server: Server): number {
-  const address = server.address();
-  return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
 if (import.meta.filename === process.argv[1]) {

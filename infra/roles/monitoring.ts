@@ -1,5 +1,7 @@
 // The monitoring role: joins outcomes to predictions, and decides the windows of every monitor.
+import { type EndpointDefinition, type MonitorDefinition } from '../../schemas/definitions.ts';
 import { type Statistic } from '../../schemas/events.generated.ts';
+import { definitionHash } from '../../schemas/parse-definitions.ts';
 import { joinApplication } from '../../processors/results/join-application.ts';
 import { type VersionInput, versionId } from '../../serving/scoring/models.ts';
 import { type Application } from '../../streams/application.ts';
@@ -11,12 +13,18 @@ import { Evaluator, type OpenRollout } from '../monitoring/evaluator.ts';
 import { clickhouseUrlOf } from '../settings.ts';
 import { type RoleContext, type RunningRole } from './context.ts';
 import { makeApplication } from './engine-options.ts';
-import { engineParts, measureApplications } from './engine-parts.ts';
+import { engineParts, measureApplications, stopApplications } from './engine-parts.ts';
 
 export async function run(context: RoleContext): Promise<RunningRole> {
   const role = new MonitoringRole(context);
   await role.start();
   return role;
+}
+
+interface RunningEvaluator {
+  readonly evaluator: Evaluator;
+  readonly done: Promise<void>;
+  readonly stop: AbortController;
 }
 
 class MonitoringRole implements RunningRole {
@@ -26,8 +34,9 @@ class MonitoringRole implements RunningRole {
   readonly #rollouts = new Map<string, OpenRollout>();
   readonly #inputs = new Map<string, readonly VersionInput[]>();
   readonly #applications = new Map<string, Application>();
-  readonly #evaluators = new Map<string, { readonly evaluator: Evaluator; readonly done: Promise<void> }>();
-  readonly #stop = new AbortController();
+  readonly #evaluators = new Map<string, RunningEvaluator>();
+  /** definitions that are followed, by kind and name */
+  readonly #hashes = new Map<string, string>();
   readonly #follower: EventFollower;
   readonly #commands: CommandClient;
   #turn: Promise<void> = Promise.resolve();
@@ -86,30 +95,41 @@ class MonitoringRole implements RunningRole {
 
   async #startMissing(): Promise<void> {
     for (const endpoint of this.#definitions.endpoints)
-      if (!this.#applications.has(endpoint.name)) await this.#startJoin(endpoint.name);
-    for (const monitor of this.#definitions.monitors)
-      if (!this.#evaluators.has(monitor.name)) this.#startEvaluator(monitor.name);
+      if (this.#isNews('endpoint', endpoint)) await this.#startJoin(endpoint);
+    for (const monitor of this.#definitions.monitors) {
+      const endpoint = this.#definitions.endpoints.find(({ name }) => name === monitor.endpoint);
+      if (endpoint !== undefined && this.#isNews('monitor', monitor)) await this.#startEvaluator(monitor, endpoint);
+    }
   }
 
-  async #startJoin(name: string): Promise<void> {
-    const { codec, topics, clock } = this.#context;
-    const endpoint = this.#definitions.endpoints.find((one) => one.name === name);
-    if (endpoint === undefined) return;
+  /** Whether this definition is new or has changed since it was last asked for. */
+  #isNews(kind: string, definition: EndpointDefinition | MonitorDefinition): boolean {
+    const hash = definitionHash(definition);
+    const id = `${kind}/${definition.name}`;
+    if (this.#hashes.get(id) === hash) return false;
+    this.#hashes.set(id, hash);
+    return true;
+  }
+
+  async #startJoin(endpoint: EndpointDefinition): Promise<void> {
+    const { codec, topics, clock, settings } = this.#context;
+    const { name } = endpoint;
+    await this.#applications.get(name)?.stop();
     await codec.prepare(topics.results(name), ['Result']);
     const application = await makeApplication(
-      engineParts(this.#context),
-      joinApplication({ endpoint, names: topics, codec, nowMs: () => clock.nowMs() }),
+      engineParts(this.#context, endpoint.name),
+      joinApplication({ endpoint, names: topics, codec, live: settings.time === 'live', nowMs: () => clock.nowMs() }),
     );
     this.#applications.set(name, application);
     await application.start();
     application.finished.catch((error: unknown) => this.#context.failed(error));
   }
 
-  #startEvaluator(name: string): void {
+  /** A changed monitor goes on after the last window that was decided. */
+  async #startEvaluator(monitor: MonitorDefinition, endpoint: EndpointDefinition): Promise<void> {
     const { kafka, clock, codec, topics, settings } = this.#context;
-    const monitor = this.#definitions.monitors.find((one) => one.name === name);
-    const endpoint = this.#definitions.endpoints.find((one) => one.name === monitor?.endpoint);
-    if (monitor === undefined || endpoint === undefined) return;
+    await this.#stopEvaluator(monitor.name);
+    const stop = new AbortController();
     const evaluator = new Evaluator(
       {
         log: kafka,
@@ -125,14 +145,24 @@ class MonitoringRole implements RunningRole {
         inputsOf: (id) => this.#inputs.get(id) ?? [],
         caughtUp: () => this.#caughtUp(),
         send: (type, payload, commandId) => this.#commands.send(type, payload, commandId),
-        signal: this.#stop.signal,
+        signal: stop.signal,
       },
       monitor,
       endpoint,
     );
     const done = evaluator.run();
     done.catch((error: unknown) => this.#context.failed(error));
-    this.#evaluators.set(name, { evaluator, done });
+    this.#evaluators.set(monitor.name, { evaluator, done, stop });
+  }
+
+  async #stopEvaluator(name: string): Promise<void> {
+    const running = this.#evaluators.get(name);
+    if (running === undefined) return;
+    running.stop.abort();
+    // its failure has been told already
+    await running.done.catch(() => undefined);
+    await running.evaluator.close();
+    this.#evaluators.delete(name);
   }
 
   /** The fold has what the log had when this was called. */
@@ -145,12 +175,12 @@ class MonitoringRole implements RunningRole {
   }
 
   async stop(): Promise<void> {
-    this.#stop.abort();
-    await Promise.allSettled([...this.#evaluators.values()].map(({ done }) => done));
-    await Promise.all([...this.#evaluators.values()].map(({ evaluator }) => evaluator.close()));
+    // a fold that stands still cannot catch up: evaluators first
+    await Promise.all([...this.#evaluators.keys()].map((name) => this.#stopEvaluator(name)));
     await this.#follower.stop();
     await this.#turn;
+    await Promise.all([...this.#evaluators.keys()].map((name) => this.#stopEvaluator(name)));
     await this.#commands.close();
-    await Promise.all([...this.#applications.values()].map((application) => application.stop()));
+    await stopApplications(this.#context, this.#applications);
   }
 }

@@ -1,21 +1,23 @@
 // The scoring role: the live path of every endpoint. The shadow role runs the same with its own consumer group.
 import { join } from 'node:path';
-import { Histogram } from 'prom-client';
+import { Counter, Histogram } from 'prom-client';
 import { type EndpointDefinition } from '../../schemas/definitions.ts';
-import { Failure } from '../../schemas/failure.ts';
+import { definitionHash } from '../../schemas/parse-definitions.ts';
+import { type Failure } from '../../schemas/failure.ts';
 import { type Application } from '../../streams/application.ts';
+import { openOrEmpty } from '../../streams/local-store.ts';
 import { OnlineStore } from '../../serving/online-store.ts';
-import { type Models, type ServableVersion, versionId } from '../../serving/scoring/models.ts';
+import { type ServableVersion, versionId } from '../../serving/scoring/models.ts';
 import { Routing } from '../../serving/scoring/routing.ts';
 import { scoringApplication } from '../../serving/scoring/scoring-application.ts';
-import { artifactPath } from '../artifacts.ts';
 import { AppliedDefinitions } from '../definition-follower.ts';
 import { EventFollower } from '../event-follower.ts';
 import { OnnxModels } from '../onnx/onnx-models.ts';
+import { VersionModels } from '../onnx/version-models.ts';
 import { rocksStores } from '../rocksdb/rocksdb-stores.ts';
 import { type RoleContext, type RunningRole } from './context.ts';
 import { makeApplication } from './engine-options.ts';
-import { engineParts, measureApplications } from './engine-parts.ts';
+import { engineParts, measureApplications, stopApplications } from './engine-parts.ts';
 
 export function run(context: RoleContext): Promise<RunningRole> {
   return runScoring(context, 'live');
@@ -27,38 +29,8 @@ export async function runScoring(context: RoleContext, purpose: 'live' | 'shadow
   return role;
 }
 
-/** Loads a version's weights when it is first asked for, or ahead when a routing names it. */
-export class VersionModels implements Models {
-  readonly #onnx: OnnxModels;
-  readonly #dataDir: string;
-  readonly #loading = new Map<string, Promise<void>>();
-  readonly #find: (id: string) => ServableVersion | undefined;
-
-  constructor(onnx: OnnxModels, dataDir: string, find: (id: string) => ServableVersion | undefined) {
-    this.#onnx = onnx;
-    this.#dataDir = dataDir;
-    this.#find = find;
-  }
-
-  load(id: string): Promise<void> {
-    const known = this.#loading.get(id);
-    if (known !== undefined) return known;
-    const version = this.#find(id);
-    if (version === undefined)
-      return Promise.reject(new Failure('unknown_name', `The version ${id} is not registered.`));
-    const made = this.#onnx
-      .load(id, artifactPath(this.#dataDir, version.weightsUri), version.inputs.length)
-      .then(() => undefined);
-    this.#loading.set(id, made);
-    made.catch(() => this.#loading.delete(id));
-    return made;
-  }
-
-  async run(id: string, rows: Float32Array, count: number): Promise<Float64Array> {
-    await this.load(id);
-    return this.#onnx.run(id, rows, count);
-  }
-}
+/** A version that cannot score is told of in every batch of requests: one line in so long is enough. */
+const TELL_AGAIN_MS = 10_000;
 
 class ScoringRole implements RunningRole {
   readonly #context: RoleContext;
@@ -66,18 +38,32 @@ class ScoringRole implements RunningRole {
   readonly #definitions = new AppliedDefinitions();
   readonly #routings = new Map<string, Routing>();
   readonly #applications = new Map<string, Application>();
+  readonly #hashes = new Map<string, string>();
   readonly #onnx: OnnxModels;
   readonly #models: VersionModels;
   readonly #latency: Histogram;
   readonly #batchRows: Histogram;
+  readonly #refusedRows: Counter;
   readonly #follower: EventFollower;
+  readonly #toldOfMs = new Map<string, number>();
   #turn: Promise<void> = Promise.resolve();
 
   constructor(context: RoleContext, purpose: 'live' | 'shadow') {
     this.#context = context;
     this.#purpose = purpose;
     this.#onnx = new OnnxModels(context.settings.device);
-    this.#models = new VersionModels(this.#onnx, context.settings.dataDir, (id) => this.#versionOf(id));
+    this.#models = new VersionModels({
+      onnx: this.#onnx,
+      dataDir: context.settings.dataDir,
+      clock: context.clock,
+      find: (id) => this.#versionOf(id),
+    });
+    this.#refusedRows = new Counter({
+      name: 'millrace_scoring_refused_rows',
+      help: 'Rows that a version could not score: in the dead letters for the live path',
+      labelNames: ['endpoint', 'version'],
+      registers: [context.metrics],
+    });
     this.#latency = new Histogram({
       name: 'millrace_scoring_latency_seconds',
       help: 'From the arrival of a request here to its prediction, without the commit',
@@ -141,16 +127,21 @@ class ScoringRole implements RunningRole {
     for (const endpoint of this.#definitions.endpoints) {
       // an endpoint may stand before its views in the log
       const ready = endpoint.inputs.every(({ from }) => from === 'request' || views.has(from));
-      if (ready && !this.#applications.has(endpoint.name)) await this.#startEndpoint(endpoint);
+      const hash = definitionHash(endpoint);
+      if (!ready || this.#hashes.get(endpoint.name) === hash) continue;
+      this.#hashes.set(endpoint.name, hash);
+      await this.#startEndpoint(endpoint);
     }
   }
 
+  /** A changed endpoint takes effect between two batches. */
   async #startEndpoint(endpoint: EndpointDefinition): Promise<void> {
     const { codec, topics, clock, settings } = this.#context;
+    await this.#applications.get(endpoint.name)?.stop();
     const routing = this.#routings.get(endpoint.name) ?? new Routing(endpoint.name);
     await codec.prepare(topics.predictions(endpoint.name), ['Prediction']);
     this.#loadAhead(endpoint.name);
-    const parts = engineParts(this.#context);
+    const parts = engineParts(this.#context, endpoint.name);
     const spec = scoringApplication({
       endpoint,
       entityOf: this.#definitions.entityOf,
@@ -174,6 +165,7 @@ class ScoringRole implements RunningRole {
         ),
       nowMs: () => clock.nowMs(),
       observed: (latencyMs) => this.#latency.observe(latencyMs / 1000),
+      refused: (version, failure, rows) => this.#noteRefused(endpoint.name, version, failure, rows),
     });
     const application = await makeApplication(parts, spec);
     this.#applications.set(endpoint.name, application);
@@ -182,15 +174,23 @@ class ScoringRole implements RunningRole {
     this.#context.logger.info({ endpoint: endpoint.name, purpose: this.#purpose }, 'endpoint scores');
   }
 
+  #noteRefused(endpoint: string, version: string, failure: Failure, rows: number): void {
+    this.#refusedRows.inc({ endpoint, version }, rows);
+    const nowMs = this.#context.clock.monotonicMs();
+    if (nowMs - (this.#toldOfMs.get(version) ?? Number.NEGATIVE_INFINITY) < TELL_AGAIN_MS) return;
+    this.#toldOfMs.set(version, nowMs);
+    this.#context.logger.error({ endpoint, version, rows, code: failure.code }, failure.advice);
+  }
+
   async stop(): Promise<void> {
     await this.#follower.stop();
     await this.#turn;
-    await Promise.all([...this.#applications.values()].map((application) => application.stop()));
+    await stopApplications(this.#context, this.#applications);
     await this.#onnx.close();
   }
 }
 
-/** The online store of an endpoint; one that stands later than `startMs` is emptied, since it would know the future. */
+/** The online store of an endpoint; one that is damaged, or stands later than `startMs` is emptied, since it would know the future. */
 export async function openOnlineStore(
   folder: string,
   name: string,
@@ -202,12 +202,9 @@ export async function openOnlineStore(
     prepare: (values: Iterable<Buffer>) => codec.reader.prepare(values),
     decode: (value: Buffer) => codec.reader.decode(value).value as Readonly<Record<string, unknown>>,
   };
-  const store = new OnlineStore(await stores.open(name), rowCodec);
-  await store.open();
-  if (store.timeMs <= startMs) return store;
-  await store.close();
-  await stores.destroy(name);
-  const fresh = new OnlineStore(await stores.open(name), rowCodec);
-  await fresh.open();
-  return fresh;
+  return openOrEmpty(stores, name, async (kept) => {
+    const store = new OnlineStore(kept, rowCodec);
+    await store.open();
+    return store.timeMs <= startMs ? store : null;
+  });
 }

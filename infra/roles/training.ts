@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { tmpdir } from 'node:os';
 import { type TrainingRequested } from '../../schemas/events.generated.ts';
 import { definitionHash } from '../../schemas/parse-definitions.ts';
@@ -14,7 +14,9 @@ import { type VersionInput } from '../../serving/scoring/models.ts';
 import { ClickHouseSql } from '../clickhouse/client.ts';
 import { CommandClient } from '../command-client.ts';
 import { AppliedDefinitions } from '../definition-follower.ts';
+import { diskFull, isDiskFull } from '../disk-space.ts';
 import { EventFollower } from '../event-follower.ts';
+import { checkWeights } from '../onnx/registered-weights.ts';
 import { clickhouseUrlOf } from '../settings.ts';
 import { type RoleContext, type RunningRole } from './context.ts';
 
@@ -94,7 +96,6 @@ class TrainingRole implements RunningRole {
     try {
       const set = await this.#buildSet(training);
       if (set === null) return;
-      await send('StartTraining', { training_id, executor: 'local process' });
       const { train_from, train_to, cutoff } = training;
       await send('RecordTrainingSet', {
         training_id,
@@ -107,7 +108,9 @@ class TrainingRole implements RunningRole {
         location: set.file,
         manifest: this.#manifest(training, set),
       });
+      await send('StartTraining', { training_id, executor: 'local process' });
       const trained = await this.#runTrainer(training, set);
+      await this.#checkTrained(trained, set);
       const created = (await send('CreateModelVersion', {
         model: training.model,
         source: trained.weights_uri.replace(/\/[^/]*$/, ''),
@@ -128,7 +131,7 @@ class TrainingRole implements RunningRole {
   }
 
   async #buildSet(training: TrainingRequested): Promise<TrainingSet | null> {
-    const { topics, settings, clock } = this.#context;
+    const { topics, settings, clock, kafka } = this.#context;
     const endpoint = this.#definitions.endpoints.find(({ name }) => name === training.endpoint);
     if (endpoint === undefined)
       throw new Failure('unknown_name', `There is no endpoint ${training.endpoint}.`, { fix: 'Apply its definition.' });
@@ -137,10 +140,15 @@ class TrainingRole implements RunningRole {
       topics.outcomes(endpoint.name),
       ...viewsOf(endpoint).map((view) => topics.features(view)),
     ];
+    const admin = kafka.admin();
+    // a topic of the users' own may have another number of partitions than the setting says
+    const partitions = await admin.partitionsOf(needed);
+    await admin.close();
     await waitComplete(
       this.#sql,
-      needed.map((topic) => ({ topic, places: settings.partitions })),
+      needed.map((topic) => ({ topic, places: partitions.get(topic) ?? 1 })),
       training.cutoff,
+      settings.time,
       clock,
       this.#stop.signal,
     );
@@ -153,10 +161,8 @@ class TrainingRole implements RunningRole {
     const csv = await this.#sql.text(statement, 'CSVWithNames');
     const id = createHash('sha256').update(csv).digest('hex');
     const folder = join(settings.dataDir, 'training-sets');
-    mkdirSync(folder, { recursive: true });
     const file = join(folder, `${id}.csv`);
-    writeFileSync(`${file}.part`, csv);
-    renameSync(`${file}.part`, file);
+    keepWhole(file, csv);
     const categories = await this.#categories(
       statement,
       endpoint.inputs.filter(({ kind }) => kind === 'category').map(({ name }) => name),
@@ -228,11 +234,35 @@ class TrainingRole implements RunningRole {
     }
   }
 
+  /** What no scorer could load is not registered. @throws Failure `invalid_model` */
+  async #checkTrained({ weights_uri, weights_sha256 }: Trained, set: TrainingSet): Promise<void> {
+    const { dataDir, device } = this.#context.settings;
+    const sha256 = await checkWeights(device, dataDir, weights_uri, set.inputs.length);
+    if (sha256 !== weights_sha256)
+      throw new Failure(
+        'invalid_model',
+        `The weights at ${weights_uri} are not those that the trainer made: SHA-256 ${sha256}, not ${weights_sha256}.`,
+        {
+          field: 'weights_sha256',
+          fix: 'Ask for a new training (`millrace train`).',
+        },
+      );
+  }
+
   #spawn(command: string, args: readonly string[], folder: string): Promise<string> {
     return new Promise((resolve, reject) => {
       const child = spawn(command, args, {
         signal: this.#stop.signal,
-        env: { ...process.env, TMPDIR: folder, MLFLOW_ENABLE_ASYNC_LOGGING: 'false', GIT_PYTHON_REFRESH: 'quiet' },
+        env: {
+          ...process.env,
+          TMPDIR: folder,
+          MLFLOW_ENABLE_ASYNC_LOGGING: 'false',
+          GIT_PYTHON_REFRESH: 'quiet',
+          // OpenMP's threads spin while they wait: where the cores are busy, a training of 1 s then takes 15 to 50
+          OMP_WAIT_POLICY: 'PASSIVE',
+          // the converter writes what it keeps in sets of names: in the same order each time, or the same model has other bytes
+          PYTHONHASHSEED: '0',
+        },
       });
       let output = '';
       let errors = '';
@@ -258,5 +288,17 @@ class TrainingRole implements RunningRole {
     await this.#turn;
     await this.#follower.stop();
     await this.#commands.close();
+  }
+}
+
+/** Whole or not at all. @throws Failure `disk_full` */
+function keepWhole(file: string, text: string): void {
+  try {
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(`${file}.part`, text);
+    renameSync(`${file}.part`, file);
+  } catch (cause) {
+    rmSync(`${file}.part`, { force: true });
+    throw isDiskFull(cause) ? diskFull('the training sets', cause) : cause;
   }
 }

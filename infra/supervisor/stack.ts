@@ -1,20 +1,25 @@
 // The one-machine stack: broker, registry, ClickHouse and one process per role, started in order, restarted when they die.
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Failure } from '../../schemas/failure.ts';
 import { controlTopics } from '../../streams/topology.ts';
 import { systemClock } from '../clock.ts';
 import { connect } from '../connect.ts';
+import { DISK_MIN_MB, diskFull, freeMb, isDiskFull, requireSpace } from '../disk-space.ts';
 import { startBroker } from '../embedded/broker.ts';
 import { Child, type ChildOptions, requireFreePort, waitForPort } from '../embedded/child.ts';
 import { startRegistry } from '../embedded/registry.ts';
-import { type Role } from '../roles/main.ts';
+import { type Role } from '../roles/roles.ts';
 import { type Settings } from '../settings.ts';
+import { endLeftovers, notePid } from './leftovers.ts';
+import { takeLock, tellReady } from './lock.ts';
 
 export interface StackOptions {
   readonly settings: Settings;
   readonly environment: Readonly<Record<string, string>>;
   say(text: string): void;
+  /** told of each part as it becomes ready at the start */
+  ready?(name: string): void;
 }
 
 interface Part {
@@ -22,6 +27,8 @@ interface Part {
   child: Child;
   start(): Promise<Child>;
   restarts: number;
+  /** wall clock of the newest start */
+  startedAtMs: number;
 }
 
 const ROLE_GRACE_MS = 10_000;
@@ -36,11 +43,11 @@ export class Stack {
   /** every process that was started, those that are still starting too */
   readonly #started = new Map<Child, { readonly name: string; readonly graceMs: number }>();
   #stopping = false;
-  readonly #lock: string;
+  #stopped: Promise<void> | null = null;
+  #hasLock = false;
 
   constructor(options: StackOptions) {
     this.#options = options;
-    this.#lock = join(options.settings.dataDir, 'run', 'supervisor.json');
   }
 
   get #settings(): Settings {
@@ -53,10 +60,16 @@ export class Stack {
 
   /** Resolves when everything is ready. */
   async start(): Promise<void> {
-    this.#takeLock();
+    const { dataDir } = this.#settings;
+    requireSpace(dataDir);
+    takeLock(dataDir);
+    this.#hasLock = true;
     try {
+      const left = await endLeftovers(dataDir);
+      if (left.length > 0)
+        this.#options.say(`  a killed supervisor had left processes, which are ended now: ${left.join(', ')}`);
+      await this.#requireFreePorts();
       const { kafkaBrokers, schemaRegistryUrl, clickhouseUrl } = this.#settings;
-      await requireFreePort(this.#settings.host, this.#settings.httpPort, 'MILLRACE_HTTP_PORT');
       if (kafkaBrokers === null) await this.#keep('kafka', () => this.#startBroker());
       await Promise.all([
         schemaRegistryUrl === null ? this.#keep('registry', () => this.#startRegistry()) : null,
@@ -77,58 +90,47 @@ export class Stack {
         ['scoring', scoringWorkers],
         ['shadow', 1],
       ]);
-      this.#tell(true);
+      tellReady(dataDir);
     } catch (error) {
       await this.stop();
       throw error;
     }
   }
 
-  #tell(ready: boolean): void {
-    writeFileSync(this.#lock, JSON.stringify({ pid: process.pid, ready }));
-  }
-
-  #takeLock(): void {
-    mkdirSync(join(this.#settings.dataDir, 'run'), { recursive: true });
-    if (existsSync(this.#lock)) {
-      const { pid } = JSON.parse(readFileSync(this.#lock, 'utf8')) as { pid: number };
-      if (pid !== process.pid && isAlive(pid)) {
-        throw new Failure('conflict', `Millrace already runs in ${this.#settings.dataDir} (process ${pid}).`, {
-          fix: 'Use it, stop it with `npx millrace down`, or set MILLRACE_DATA_DIR and the ports for a second one.',
-        });
-      }
-    }
-    this.#tell(false);
+  /** All of them before anything is started: the answer comes at once. */
+  async #requireFreePorts(): Promise<void> {
+    const { host, httpPort, kafkaPort, registryPort, clickhousePort } = this.#settings;
+    const { kafkaBrokers, schemaRegistryUrl, clickhouseUrl } = this.#settings;
+    await requireFreePort(host, httpPort, 'MILLRACE_HTTP_PORT');
+    if (kafkaBrokers === null) await requireFreePort(host, kafkaPort, 'MILLRACE_KAFKA_PORT');
+    if (schemaRegistryUrl === null) await requireFreePort(host, registryPort, 'MILLRACE_REGISTRY_PORT');
+    if (clickhouseUrl === null) await requireFreePort(host, clickhousePort, 'MILLRACE_CLICKHOUSE_PORT');
   }
 
   async #keep(name: string, start: () => Promise<Child>): Promise<void> {
     const child = await start();
-    const part: Part = { name, child, start, restarts: 0 };
+    this.#options.ready?.(name);
+    const part: Part = { name, child, start, restarts: 0, startedAtMs: systemClock.nowMs() };
     this.#parts.push(part);
-    this.#note(part);
     this.#watch(part);
-  }
-
-  #note({ name, child }: Part): void {
-    writeFileSync(join(this.#settings.dataDir, 'run', `${name}.pid`), String(child.pid));
   }
 
   #watch(part: Part): void {
     part.child.exited
       .then(async (code) => {
         if (this.#stopping) return;
-        this.#options.say(`  ${part.name} ended (${code ?? 'killed'}); it is started again`);
         const startedMs = systemClock.monotonicMs();
+        this.#options.say(`  ${part.name} ended (${code ?? 'killed'}); it is started again${this.#why(part, code)}`);
         await systemClock.sleep(BACKOFF_MS[Math.min(part.restarts, BACKOFF_MS.length - 1)] ?? 0);
         if (this.#stopping) return;
         part.restarts += 1;
         part.child = await part.start();
-        this.#note(part);
+        part.startedAtMs = systemClock.nowMs();
         this.#watch(part);
         if (systemClock.monotonicMs() - startedMs > 60_000) part.restarts = 0;
       })
       .catch((error: unknown) => {
-        this.#options.say(`  ${part.name} does not start: ${error instanceof Error ? error.message : String(error)}`);
+        this.#options.say(`  ${part.name} does not start: ${this.#reason(error)}`);
         if (!this.#stopping)
           systemClock.sleep(3000).then(
             () => this.#watch(part),
@@ -137,9 +139,26 @@ export class Stack {
       });
   }
 
+  #reason(error: unknown): string {
+    const { dataDir } = this.#settings;
+    if (isDiskFull(error) || freeMb(dataDir) < DISK_MIN_MB) return diskFull(dataDir, error).advice;
+    if (error instanceof Failure) return error.advice;
+    return error instanceof Error ? error.message : String(error);
+  }
+
+  /** What is known of its end, for people. */
+  #why({ name, startedAtMs }: Part, code: number | null): string {
+    const { dataDir } = this.#settings;
+    if (freeMb(dataDir) < DISK_MIN_MB) return `. ${diskFull(dataDir, null).advice}`;
+    // who was killed has said nothing
+    const said = code === null ? null : lastError(this.#log(name), startedAtMs);
+    return said === null ? '' : `. It said: ${said}`;
+  }
+
   #spawn(name: string, graceMs: number, options: ChildOptions): Child {
     const child = new Child(options);
     this.#started.set(child, { name, graceMs });
+    notePid(this.#settings.dataDir, name, child.pid);
     return child;
   }
 
@@ -225,14 +244,20 @@ export class Stack {
         statusFile,
       ],
       logFile: this.#log(name),
-      env: this.#options.environment,
+      // glibc gives each thread an arena of its own otherwise, and RocksDB and ONNX Runtime have many threads
+      env: { MALLOC_ARENA_MAX: '2', ...this.#options.environment },
     });
+    const startedAtMs = systemClock.nowMs();
     const untilMs = systemClock.monotonicMs() + READY_WITHIN_MS;
     while (!existsSync(statusFile)) {
       if (child.ended)
-        throw new Failure('not_ready', `The role ${name} ended while starting: ${lastError(this.#log(name))}`, {
-          fix: `The whole log is ${this.#log(name)}.`,
-        });
+        throw new Failure(
+          'not_ready',
+          `The role ${name} ended while starting: ${lastError(this.#log(name), startedAtMs) ?? 'it said nothing'}`,
+          {
+            fix: `The whole log is ${this.#log(name)}.`,
+          },
+        );
       if (systemClock.monotonicMs() > untilMs)
         throw new Failure('not_ready', `The role ${name} was not ready within ${READY_WITHIN_MS / 1000} s.`, {
           fix: `See ${this.#log(name)}.`,
@@ -247,15 +272,20 @@ export class Stack {
     return new Map(this.#parts.map(({ name, child }) => [name, child.pid]));
   }
 
-  /** In reverse order; roles side by side. */
-  async stop(): Promise<void> {
-    if (this.#stopping) return;
+  /** In reverse order; roles side by side. Asked twice, it is done once, and both wait for it. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stopAll();
+    return this.#stopped;
+  }
+
+  async #stopAll(): Promise<void> {
     this.#stopping = true;
     const infrastructure = ['kafka', 'registry', 'clickhouse'];
     await this.#stopThose((name) => !infrastructure.includes(name));
     await this.#stopThose((name) => name !== 'kafka');
     await this.#stopThose(() => true);
-    rmSync(join(this.#settings.dataDir, 'run'), { recursive: true, force: true });
+    // another supervisor's files are not ours to remove
+    if (this.#hasLock) rmSync(join(this.#settings.dataDir, 'run'), { recursive: true, force: true });
   }
 
   async #stopThose(wanted: (name: string) => boolean): Promise<void> {
@@ -264,25 +294,23 @@ export class Stack {
   }
 }
 
-/** What a role wrote last about its end. */
-function lastError(log: string): string {
-  const lines = readFileSync(log, 'utf8').trim().split('\n');
-  for (const line of lines.reverse()) {
+/** What a role wrote last about its end, since it was started; null: nothing. */
+function lastError(log: string, sinceMs: number): string | null {
+  if (!existsSync(log)) return null;
+  for (const line of readFileSync(log, 'utf8').trim().split('\n').reverse()) {
     try {
-      const { level, msg, err } = JSON.parse(line) as { level: number; msg?: string; err?: { message?: string } };
-      if (level >= 50) return err?.message ?? msg ?? line;
+      const { level, time, msg, err } = JSON.parse(line) as {
+        level: number;
+        time: string;
+        msg?: string;
+        err?: { message?: string };
+      };
+      if (Date.parse(time) < sinceMs) return null;
+      if (level >= 50) return [msg, err?.message].filter((text) => text !== undefined).join(': ');
     } catch {
-      if (/Error/.test(line)) return line;
+      // Node's own words before it ends; they carry no time
+      if (/^\w*Error\b/.test(line)) return line;
     }
   }
-  return lines[0] ?? 'it wrote nothing';
-}
-
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
+  return null;
 }

@@ -1,14 +1,14 @@
 // `npm run bench [-- NAME…] [--quick]`: each benchmark of test/bench in a process of its own; results, with machine, commit and date,
-// go to test/bench/results, those of --quick to its folder tmp, which git leaves out.
+// go to test/bench/results and from there into the README; those of --quick to the folder tmp, which git leaves out.
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, release, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { systemClock } from '../clock.ts';
+import { BENCHES, updateReadme } from './bench-table.ts';
 
 const root = new URL('../../', import.meta.url).pathname;
-const BENCHES = ['features', 'scoring', 'scoring-latency', 'http'] as const;
 /** Those whose hot path is kept as a text profile. */
 const PROFILED: readonly string[] = ['features', 'scoring'];
 const USAGE = `npm run bench -- [${BENCHES.join('|')} …] [--quick] [--trained FOLDER] [--note TEXT] [--peer URL --peer-name TEXT]`;
@@ -103,5 +103,6 @@ try {
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
+if (values.quick !== true) updateReadme(root);
 process.stderr.write(failed === 0 ? '\nall benchmarks ran\n' : `\n${failed} failed\n`);
 process.exit(failed === 0 && !interrupted ? 0 : 1);

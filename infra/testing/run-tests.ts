@@ -1,8 +1,9 @@
 // `npm test`: types, lint, format, then the suites; the last line is `N passed, N failed`.
-// `npm test -- unit property` runs only the suites (and checks) that are named.
+// `npm test -- unit property` runs only the suites (and checks) that are named; `soak`, which takes half an hour, only then.
 import { spawn } from 'node:child_process';
 import { existsSync, globSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { chromiumMissing, provideChromium } from './chromium.ts';
 
 const root = new URL('../../', import.meta.url).pathname;
 
@@ -22,11 +23,14 @@ const SUITES: readonly { readonly name: string; readonly concurrency: number }[]
   { name: 'unit', concurrency: 2 },
   { name: 'property', concurrency: 2 },
   { name: 'golden', concurrency: 2 },
+  { name: 'simulation', concurrency: 2 },
   { name: 'contract', concurrency: 2 },
   { name: 'integration', concurrency: 1 },
   { name: 'browser', concurrency: 1 },
   { name: 'faults', concurrency: 1 },
+  { name: 'soak', concurrency: 1 },
 ];
+const ONLY_WHEN_NAMED: readonly string[] = ['soak'];
 
 function run(command: string, args: readonly string[], quiet: boolean): Promise<{ code: number; text: string }> {
   return new Promise((resolve) => {
@@ -62,6 +66,11 @@ async function suite({ name, concurrency }: (typeof SUITES)[number]): Promise<Ou
   const files = globSync(`test/${name}/**/*.test.ts`, { cwd: root }).sort();
   if (files.length === 0) return { passed: 0, failed: 0 };
   process.stdout.write(`\n${name}: ${files.length} files\n`);
+  // a suite that cannot run has failed: a silent skip would look like a pass
+  if (name === 'browser' && !provideChromium(process.env, (text) => process.stdout.write(`${text}\n`))) {
+    process.stdout.write(`✖ browser: not run. ${chromiumMissing(process.env)}\n`);
+    return { passed: 0, failed: 1 };
+  }
   const { code, text } = await run(
     process.execPath,
     ['--test', `--test-concurrency=${concurrency}`, '--test-reporter=spec', ...files],
@@ -74,6 +83,12 @@ async function suite({ name, concurrency }: (typeof SUITES)[number]): Promise<Ou
 
 const wanted = process.argv.slice(2);
 const known = [...Object.keys(CHECKS), ...SUITES.map(({ name }) => name)];
+if (wanted.includes('--help')) {
+  process.stdout.write(
+    `npm test [-- NAME…]\n\n  all but ${ONLY_WHEN_NAMED.join(', ')}; or only the named: ${known.join(', ')}\n`,
+  );
+  process.exit(0);
+}
 const unknown = wanted.find((name) => !known.includes(name));
 if (unknown !== undefined) {
   process.stderr.write(`There is no suite ${unknown}. Use: ${known.join(', ')}.\n`);
@@ -81,7 +96,8 @@ if (unknown !== undefined) {
 }
 if (!existsSync(join(root, 'test')) || readdirSync(join(root, 'test')).length === 0)
   throw new Error('There are no tests.');
-const isWanted = (name: string): boolean => wanted.length === 0 || wanted.includes(name);
+const isWanted = (name: string): boolean =>
+  wanted.length === 0 ? !ONLY_WHEN_NAMED.includes(name) : wanted.includes(name);
 const outcomes: Outcome[] = [];
 for (const [name, command] of Object.entries(CHECKS)) if (isWanted(name)) outcomes.push(await check(name, command));
 for (const one of SUITES) if (isWanted(one.name)) outcomes.push(await suite(one));

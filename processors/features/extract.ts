@@ -1,4 +1,5 @@
 // From a decoded source event to what a view needs of it.
+import { EVENT_TIME_FIX, isEventTime } from '../../schemas/event-time.ts';
 import { Failure } from '../../schemas/failure.ts';
 import { type CompiledView, type SourceEvent } from './window.ts';
 
@@ -25,10 +26,10 @@ export function extractEvent(
   const fields = decoded as Readonly<Record<string, unknown>>;
   const { source } = view.definition;
   const eventTimeMs = required(fields, source.event_time_field, view);
-  if (typeof eventTimeMs !== 'number' || !Number.isFinite(eventTimeMs)) {
-    throw new Failure('invalid_field', `The event time ${JSON.stringify(eventTimeMs)} is no number.`, {
+  if (!isEventTime(eventTimeMs)) {
+    throw new Failure('invalid_field', `${source.event_time_field} is ${JSON.stringify(eventTimeMs)}, no event time.`, {
       field: source.event_time_field,
-      fix: 'Give epoch milliseconds.',
+      fix: EVENT_TIME_FIX,
     });
   }
   const key = required(fields, source.key_field, view);

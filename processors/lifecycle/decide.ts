@@ -50,5 +50,16 @@ export function decide(state: LifecycleState, type: string, payload: string, con
       field: 'type',
       fix: didYouMean(type, COMMAND_TYPES),
     });
-  return rule(state, new Payload(payload), context);
+  const read = new Payload(payload);
+  try {
+    return rule(state, read, context);
+  } catch (error) {
+    if (error instanceof Failure) throw error;
+    // a payload of a shape that no rule foresaw: its sender is answered, and the next command gets its turn
+    throw new Failure('invalid_request', `The payload of ${type} cannot be decided: ${String(error)}.`, {
+      field: 'payload',
+      fix: 'Send what the command line or the gateway would send.',
+      cause: error,
+    });
+  }
 }

@@ -57,6 +57,7 @@ export function evolve(state: LifecycleState, event: Event): void {
     case 'Result':
     case 'Statistic':
     case 'DeadLetter':
+    case 'DeadLetterReturned':
     case 'Watermarks':
     case 'Command':
     case 'CommandReply':
@@ -103,11 +104,12 @@ function evolveModel(state: LifecycleState, event: ModelEvent): void {
   };
   state.models.set(event.value.model, model);
   if (event.name === 'ModelVersionCreated') {
-    const { version, run_id, weights_sha256, training_id, metrics } = event.value;
+    const { version, run_id, weights_sha256, weights_uri, inputs, training_id, metrics } = event.value;
     model.versions.set(version, {
       version,
       runId: run_id,
       weightsSha256: weights_sha256,
+      servable: weights_uri !== '' && inputs !== '',
       trainingId: training_id,
       metrics,
       approval: 'none',

@@ -11,7 +11,7 @@ import {
   endpointDefinition,
   rolloutPolicyOf,
 } from './state.ts';
-import { requireVersion } from './version.decider.ts';
+import { requireServable } from './version.decider.ts';
 
 /** After so many windows without a verdict the challenger is refused: a rollout must end. */
 const UNDECIDED_MAX = 8;
@@ -189,11 +189,12 @@ function endRollout({ name, endpoint, model }: ByHand, stage: string, reason: st
 export const promoteByHand: Rule = (state, payload, context) => {
   const place = requireEndpoint(state, payload.text('endpoint'));
   const { name, endpoint, model } = place;
-  const version = requireVersion(state, model, payload.number('version'));
-  if (version.approval !== 'approved')
+  const version = requireServable(state, model, payload.number('version'));
+  const approves = version.approval !== 'approved' && payload.raw('approve') === true;
+  if (version.approval !== 'approved' && !approves)
     throw new Failure('conflict', `Version ${version.version} of ${model} is not approved.`, {
       field: 'version',
-      fix: 'Approve it first (`millrace promote --approve`).',
+      fix: 'Approve and promote it with `millrace promote … --approve`.',
     });
   if (version.version === endpoint.champion)
     throw new Failure('conflict', `Version ${version.version} is the champion already.`, {
@@ -202,8 +203,13 @@ export const promoteByHand: Rule = (state, payload, context) => {
     });
   const reason = payload.textOr('reason', `promoted by ${context.issuedBy}`);
   const reference = endpoint.reference === 0 ? version.version : endpoint.reference;
+  const approved: Event = {
+    name: 'VersionApproved',
+    value: { model, version: version.version, approved_by: context.issuedBy, reason },
+  };
   return {
     events: [
+      ...(approves ? [approved] : []),
       ...endRollout(place, endpoint.rollout?.challenger === version.version ? 'full' : 'refused', reason),
       { name: 'AliasSet', value: { model, alias: 'champion', version: version.version } },
       {
@@ -242,7 +248,7 @@ export const rollback: Rule = (state, payload, context) => {
       field: 'endpoint',
       fix: 'Name a version with --version.',
     });
-  requireVersion(state, model, to);
+  requireServable(state, model, to);
   if (to === endpoint.champion)
     throw new Failure('conflict', `Version ${to} is the champion already.`, {
       field: 'version',

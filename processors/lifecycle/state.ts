@@ -11,6 +11,8 @@ export interface VersionState {
   readonly version: number;
   readonly runId: string;
   readonly weightsSha256: string;
+  /** weights and inputs are registered: without them nothing can be scored */
+  readonly servable: boolean;
   readonly trainingId: string;
   readonly metrics: Readonly<Record<string, number>>;
   approval: 'none' | 'approved' | 'rejected';

@@ -68,7 +68,18 @@ export function requireVersion(state: LifecycleState, model: string, version: nu
   if (found === undefined)
     throw new Failure('unknown_name', `There is no version ${version} of ${model}.`, {
       field: 'version',
-      fix: 'Check the number; `millrace status` lists versions.',
+      fix: 'Check the number; `millrace sql "SELECT model, version FROM millrace.model_versions"` lists versions.',
+    });
+  return found;
+}
+
+/** A version that may answer requests. @throws Failure `unknown_name`, `conflict` */
+export function requireServable(state: LifecycleState, model: string, version: number): VersionState {
+  const found = requireVersion(state, model, version);
+  if (!found.servable)
+    throw new Failure('conflict', `Version ${version} of ${model} has no weights to score with.`, {
+      field: 'version',
+      fix: 'Log its ONNX file, and signature.json with its inputs, as artifacts below the source, then register the version again.',
     });
   return found;
 }
@@ -76,7 +87,8 @@ export function requireVersion(state: LifecycleState, model: string, version: nu
 export function reviewVersion(outcome: 'approved' | 'rejected'): Rule {
   return (state, payload, context) => {
     const model = payload.text('model');
-    const version = requireVersion(state, model, payload.number('version'));
+    const require = outcome === 'approved' ? requireServable : requireVersion;
+    const version = require(state, model, payload.number('version'));
     if (version.approval === outcome) return { events: [], result: { outcome } };
     const value = {
       model,

@@ -22,8 +22,9 @@ export type NextStep = 'decide' | 'wait' | 'release';
 export function nextStep(mode: 'event' | 'live', decideAtMs: number, progress: Progress): NextStep {
   const { completeToMs, sourcesOverAtMs, isDrained, nowMs } = progress;
   if (mode === 'live') return nowMs >= decideAtMs + LIVE_GRACE_MS ? 'decide' : 'wait';
+  // first of all: once the sources are over, the scorer has done everything up to the decision that it waits for, and says so; its
+  // word must not decide a window that the replay did not reach, or two runs differ by who comes first
+  if (sourcesOverAtMs !== null && sourcesOverAtMs < decideAtMs) return 'release';
   if (completeToMs !== null && completeToMs >= decideAtMs) return 'decide';
-  if (sourcesOverAtMs === null) return 'wait';
-  if (sourcesOverAtMs < decideAtMs) return 'release';
   return isDrained ? 'decide' : 'wait';
 }

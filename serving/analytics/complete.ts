@@ -1,4 +1,5 @@
 // Up to which event time the warehouse is complete: the sink inserts a watermark after all rows that it speaks of.
+import { LIVE_GRACE_MS } from '../../processors/monitoring/timetable.ts';
 import { type Clock } from '../../streams/clock.ts';
 import { DATABASE, type Sql } from './sql.ts';
 
@@ -25,17 +26,22 @@ export async function completeToMs(sql: Sql, wanted: readonly WantedTopic[]): Pr
 
 const STEP_MS = 100;
 
-/** Resolves once the warehouse is complete up to `eventTimeMs`, or the signal aborts. */
+/**
+ * Resolves once the warehouse is complete up to `eventTimeMs`, or the signal aborts.
+ * live mode: who produces gives no marks; what was written until then is there a little later by the wall clock.
+ */
 export async function waitComplete(
   sql: Sql,
   wanted: readonly WantedTopic[],
   eventTimeMs: number,
+  mode: 'event' | 'live',
   clock: Clock,
   signal: AbortSignal,
 ): Promise<void> {
-  while (!signal.aborted) {
+  const isComplete = async (): Promise<boolean> => {
+    if (mode === 'live') return clock.nowMs() >= eventTimeMs + LIVE_GRACE_MS;
     const complete = await completeToMs(sql, wanted);
-    if (complete !== null && complete >= eventTimeMs) return;
-    await clock.sleep(STEP_MS, signal);
-  }
+    return complete !== null && complete >= eventTimeMs;
+  };
+  while (!signal.aborted && !(await isComplete())) await clock.sleep(STEP_MS, signal);
 }

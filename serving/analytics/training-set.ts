@@ -2,7 +2,7 @@
 //
 // Point-in-time right: a request at t joins each view's newest row at or before t (ASOF); where rows of one entity share an event
 // time, the one further on in the log is the later word. In event-time mode, order in the log is order in time, so the row is the
-// one that the scorer would have read.
+// one that the scorer would have read. Of several outcomes of a request the one that was known last counts, as in the join.
 import { type EndpointDefinition } from '../../schemas/definitions.ts';
 import { type TopicNames } from '../../schemas/topics.ts';
 import { viewsOf } from '../scoring/feature-vector.ts';
@@ -38,16 +38,15 @@ export function trainingSetSql(
   );
   const joins = viewsOf(endpoint).map((view) => {
     const field = endpoint.entities[entityOf.get(view) ?? ''] ?? '';
-    const features = endpoint.inputs
-      .filter((input) => input.from === view)
-      .map((input) => `argMax(\`${input.name}\`, _offset) AS \`${input.name}\``);
-    const rows = `(SELECT entity_key, event_time, ${features.join(', ')} FROM ${DATABASE}.\`${tableOf(names.features(view), prefix)}\` WHERE event_time < ${instant(range.toMs)} GROUP BY entity_key, event_time)`;
-    return `ASOF LEFT JOIN ${rows} AS \`${view}\` ON \`${view}\`.entity_key = ifNull(toString(base.\`${field}\`), '') AND \`${view}\`.event_time <= base.at`;
+    const features = endpoint.inputs.filter((input) => input.from === view).map((input) => `\`${input.name}\``);
+    // not argMax: it passes over nulls, and a null may be the later word
+    const rows = `(SELECT entity_key, event_time, ${features.join(', ')} FROM ${DATABASE}.\`${tableOf(names.features(view), prefix)}\` WHERE event_time < ${instant(range.toMs)} ORDER BY entity_key, event_time, _offset DESC LIMIT 1 BY entity_key, event_time)`;
+    return `ASOF LEFT JOIN ${rows} AS \`${view}\` ON \`${view}\`.entity_key = toString(base.\`${field}\`) AND \`${view}\`.event_time <= base.at`;
   });
   return [
     `SELECT base.id AS request_id, toUnixTimestamp64Milli(base.at) AS event_time, ${inputs.join(', ')}, base.label AS label FROM (`,
     `SELECT r.\`${request.key_field}\` AS id, r.\`${request.event_time_field}\` AS at, o.label AS label, r.* FROM ${requests} AS r`,
-    `INNER JOIN (SELECT \`${outcome.key_field}\` AS id, argMax(\`${outcome.label_field}\`, _offset) AS label FROM ${outcomes} WHERE \`${outcome.event_time_field}\` <= ${instant(range.cutoffMs)} GROUP BY id) AS o ON o.id = r.\`${request.key_field}\``,
+    `INNER JOIN (SELECT \`${outcome.key_field}\` AS id, argMax(\`${outcome.label_field}\`, (\`${outcome.event_time_field}\`, _offset)) AS label FROM ${outcomes} WHERE \`${outcome.event_time_field}\` <= ${instant(range.cutoffMs)} GROUP BY id) AS o ON o.id = r.\`${request.key_field}\``,
     `WHERE r.\`${request.event_time_field}\` >= ${instant(range.fromMs)} AND r.\`${request.event_time_field}\` < ${instant(range.toMs)}) AS base`,
     ...joins,
     'ORDER BY event_time, request_id SETTINGS join_use_nulls = 1',

@@ -1,6 +1,7 @@
 // What the console shows, as a pure fold of the log: the same events give the same page, whoever reads them and however often.
 import { type Event } from '../../schemas/codec.ts';
 import { type LogRecord } from '../../streams/log.ts';
+import { type DefinitionApplied } from '../../schemas/events.generated.ts';
 import { RunFold, type RunState } from './run-fold.ts';
 import { type PerformanceLine, StatisticFold, type SubjectDrift } from './statistic-fold.ts';
 import { type TimelineEntry, timelineEntry } from './timeline.ts';
@@ -8,8 +9,17 @@ import { type TimelineEntry, timelineEntry } from './timeline.ts';
 /** A day that explains a bend in the lines. */
 export interface Mark {
   readonly kind: 'alert' | 'promotion' | 'rollback';
-  readonly eventTimeMs: number;
+  /** event time; what takes effect at once has none of its own: then the wall clock of its record */
+  readonly atMs: number;
   readonly label: string;
+  readonly offset: number;
+}
+
+/** The last one on a challenger. */
+export interface Verdict {
+  /** pass | fail | wait | undecidable */
+  readonly verdict: string;
+  readonly reason: string;
   readonly offset: number;
 }
 
@@ -26,9 +36,11 @@ export interface EndpointState {
   readonly stage: string;
   /** of live requests that the challenger answers */
   readonly share: number;
-  /** the last verdict on the challenger, in words */
-  readonly verdict: string;
+  readonly verdict: Verdict | null;
+  /** event time up to which windows are decided */
   readonly decidedMs: number | null;
+  /** those that watch it, by name; without one there will be no statistics */
+  readonly monitors: readonly string[];
   readonly performance: readonly PerformanceLine[];
   readonly drift: readonly SubjectDrift[];
   readonly marks: readonly Mark[];
@@ -59,12 +71,14 @@ interface Place {
   challenger: number;
   stage: string;
   share: number;
-  verdict: string;
+  verdict: Verdict | null;
+  readonly monitors: Set<string>;
   readonly statistics: StatisticFold;
   readonly marks: Map<number, Mark>;
 }
 
 const TIMELINE_MAX = 300;
+const MARKS_MAX = 100;
 const OPEN_STAGES = ['shadow', 'canary'];
 
 export class ConsoleView {
@@ -89,19 +103,17 @@ export class ConsoleView {
     const changes = [
       entry !== null,
       this.#runs.apply(event),
-      this.#applyToPlace(event),
+      this.#applyToPlace(event, record),
       this.#mark(event, record),
       this.#count(event, record),
     ];
     if (changes.includes(true)) this.#revision += 1;
   }
 
-  #applyToPlace(event: Event): boolean {
+  #applyToPlace(event: Event, { offset }: LogRecord): boolean {
     switch (event.name) {
       case 'DefinitionApplied':
-        if (event.value.kind !== 'endpoint') return false;
-        this.#place(event.value.name).model = (JSON.parse(event.value.spec) as { model?: string }).model ?? '';
-        return true;
+        return this.#define(event.value);
       case 'Statistic':
         this.#place(event.value.endpoint).statistics.apply(event.value);
         return true;
@@ -124,7 +136,7 @@ export class ConsoleView {
           challenger: event.value.challenger,
           stage: 'shadow',
           share: 0,
-          verdict: '',
+          verdict: null,
         });
         return true;
       case 'RolloutAdvanced': {
@@ -133,17 +145,31 @@ export class ConsoleView {
         Object.assign(this.#place(endpoint), { stage, share: open ? share : 0, challenger: open ? challenger : 0 });
         return true;
       }
-      case 'VerdictReached':
-        this.#place(event.value.endpoint).verdict = `${event.value.verdict}: ${event.value.reason}`;
+      case 'VerdictReached': {
+        const { endpoint, verdict, reason } = event.value;
+        this.#place(endpoint).verdict = { verdict, reason, offset };
         return true;
+      }
       default:
         return false;
     }
   }
 
-  #mark(event: Event, { offset }: LogRecord): boolean {
+  #define({ kind, name, spec }: DefinitionApplied): boolean {
+    if (kind === 'endpoint') this.#place(name).model = (JSON.parse(spec) as { model?: string }).model ?? '';
+    if (kind === 'monitor') {
+      const watched = (JSON.parse(spec) as { endpoint?: string }).endpoint ?? '';
+      for (const [endpoint, { monitors }] of this.#places) if (endpoint !== watched) monitors.delete(name);
+      if (watched !== '') this.#place(watched).monitors.add(name);
+    }
+    return kind === 'endpoint' || kind === 'monitor';
+  }
+
+  #mark(event: Event, { offset, timestampMs }: LogRecord): boolean {
     const put = (endpoint: string, kind: Mark['kind'], eventTimeMs: number | null, label: string): boolean => {
-      if (eventTimeMs !== null) this.#place(endpoint).marks.set(offset, { kind, eventTimeMs, label, offset });
+      const { marks } = this.#place(endpoint);
+      marks.set(offset, { kind, atMs: eventTimeMs ?? timestampMs, label, offset });
+      if (marks.size > MARKS_MAX) marks.delete(Math.min(...marks.keys()));
       return true;
     };
     switch (event.name) {
@@ -178,7 +204,8 @@ export class ConsoleView {
       challenger: 0,
       stage: '',
       share: 0,
-      verdict: '',
+      verdict: null,
+      monitors: new Set(),
       statistics: new StatisticFold(),
       marks: new Map(),
     };
@@ -229,22 +256,25 @@ export class ConsoleView {
     };
   }
 
-  /** Event time up to which the slowest endpoint's windows are decided; null where one has none yet. */
-  get decidedMs(): number | null {
-    const decided = [...this.#places.values()].map(({ statistics }) => statistics.decidedMs);
-    return decided.length === 0 || decided.includes(null) ? null : Math.min(...decided.map(Number));
+  /** Event time up to which the windows of an endpoint are decided; null where it has none yet. */
+  decidedMs(endpoint: string): number | null {
+    return this.#places.get(endpoint)?.statistics.decidedMs ?? null;
   }
 
   state(): ConsoleState {
     return {
-      endpoints: [...this.#places].map(([name, { statistics, marks, ...place }]) => ({
-        name,
-        ...place,
-        decidedMs: statistics.decidedMs,
-        performance: statistics.performance,
-        drift: statistics.drift,
-        marks: [...marks.values()],
-      })),
+      // by name: which topic is read first must not decide which endpoint comes first
+      endpoints: [...this.#places]
+        .sort(([a], [b]) => (a < b ? -1 : 1))
+        .map(([name, { statistics, marks, monitors, ...place }]) => ({
+          name,
+          ...place,
+          monitors: [...monitors],
+          decidedMs: statistics.decidedMs,
+          performance: statistics.performance,
+          drift: statistics.drift,
+          marks: [...marks.values()].sort((a, b) => a.offset - b.offset),
+        })),
       runs: this.#runs.all,
       timeline: [...this.#timeline.values()].sort((a, b) => b.offset - a.offset),
     };

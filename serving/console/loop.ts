@@ -32,7 +32,8 @@ export interface LogMeasures {
 /** Of what is counted in the fold, not in a topic. */
 export interface CountedFlow {
   readonly counts: LoopCounts;
-  readonly decidedMs: number | null;
+  /** event time up to which the windows of an endpoint are decided */
+  decidedMs(endpoint: string): number | null;
   perSecond(what: keyof LoopCounts): number | null;
 }
 
@@ -44,14 +45,14 @@ export function loopArrows(
   log: LogMeasures,
   counted: CountedFlow,
 ): readonly Arrow[] {
-  return [...dataArrows(names, declared, log, counted.decidedMs), ...lifecycleArrows(counted)];
+  return [...dataArrows(names, declared, log, counted), ...lifecycleArrows(counted)];
 }
 
 function dataArrows(
   names: TopicNames,
   { views, endpoints }: Declared,
   log: LogMeasures,
-  decidedMs: number | null,
+  counted: CountedFlow,
 ): Arrow[] {
   const sources = [...new Set(views.map((view) => view.source.topic))];
   const features = views.map((view) => names.features(view.name));
@@ -83,15 +84,35 @@ function dataArrows(
   );
   const joinLag = (topic: (endpoint: string) => string): Lag =>
     summed(endpoints.map(({ name }) => log.behind(applicationIds.join(name), [topic(name)])));
-  const predictedTo = log.doneToMs(predictions, LIVE_LANE);
+  const doneTo = (topic: string): number | null => log.doneToMs([topic], LIVE_LANE);
+  const featuresTo = log.doneToMs(features, LIVE_LANE);
+  const lagOf = (span: (endpoint: string) => number | null): Lag => slowest(endpoints.map(({ name }) => span(name)));
   return [
     flow('upstream', 'features', 'source events', sources, featuresLag),
-    flow('features', 'online-store', 'feature rows', features, apart(log.doneToMs(features, LIVE_LANE), predictedTo)),
+    flow(
+      'features',
+      'online-store',
+      'feature rows',
+      features,
+      lagOf((name) => apart(featuresTo, doneTo(names.predictions(name)))),
+    ),
     flow('upstream', 'scoring', 'requests', requests, scoringLag),
     flow('scoring', 'predictions', 'predictions', predictions, joinLag(names.predictions)),
     flow('upstream', 'results', 'outcomes', outcomes, joinLag(names.outcomes)),
-    flow('predictions', 'results', 'results', results, apart(predictedTo, log.doneToMs(results, LIVE_LANE))),
-    flow('results', 'statistics', 'statistics', [names.statistics], apart(log.doneToMs(results, LIVE_LANE), decidedMs)),
+    flow(
+      'predictions',
+      'results',
+      'results',
+      results,
+      lagOf((name) => apart(doneTo(names.predictions(name)), doneTo(names.results(name)))),
+    ),
+    flow(
+      'results',
+      'statistics',
+      'statistics',
+      [names.statistics],
+      lagOf((name) => apart(doneTo(names.results(name)), counted.decidedMs(name))),
+    ),
   ];
 }
 
@@ -107,11 +128,11 @@ function lifecycleArrows({ counts, perSecond }: CountedFlow): Arrow[] {
   return [
     // whether an alert leads to a retraining is the policy's to say (cooldown): there is nothing to wait for
     flow('statistics', 'alerts', 'alerts', 'alerts', null),
-    flow('alerts', 'retraining', 'requests to retrain', 'retrainings', counts.retrainings - counts.trainings),
+    flow('alerts', 'retraining', 'retrainings', 'retrainings', counts.retrainings - counts.trainings),
     flow('retraining', 'training', 'trainings', 'trainings', counts.trainings - counts.trainingsEnded),
     flow('training', 'versions', 'versions', 'versions', counts.versions - counts.versionsJudged),
-    flow('versions', 'rollout', 'judged versions', 'versionsJudged', null),
-    flow('rollout', 'scoring', 'changes of routing', 'routings', null),
+    flow('versions', 'rollout', 'judgements', 'versionsJudged', null),
+    flow('rollout', 'scoring', 'routings', 'routings', null),
   ];
 }
 
@@ -120,6 +141,12 @@ function summed(parts: readonly (number | null)[]): Lag {
   return known.length === 0 ? null : { unit: 'records', value: known.reduce((sum, part) => sum + part, 0) };
 }
 
-function apart(aheadMs: number | null, behindMs: number | null): Lag {
-  return aheadMs === null || behindMs === null ? null : { unit: 'event-time', value: Math.max(0, aheadMs - behindMs) };
+/** An endpoint that has not begun yet is no reason to say nothing of the others. */
+function slowest(spansMs: readonly (number | null)[]): Lag {
+  const known = spansMs.filter((spanMs) => spanMs !== null);
+  return known.length === 0 ? null : { unit: 'event-time', value: Math.max(...known) };
+}
+
+function apart(aheadMs: number | null, behindMs: number | null): number | null {
+  return aheadMs === null || behindMs === null ? null : Math.max(0, aheadMs - behindMs);
 }

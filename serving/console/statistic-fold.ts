@@ -1,15 +1,17 @@
 // Statistics as lines over windows: performance by model version, drift by subject.
 import { type Statistic } from '../../schemas/events.generated.ts';
 
-/** [end of the window, value, 95 % interval], null where undefined */
+/** [end of the window, value, 95 % interval, rows that it was computed from], null where undefined */
 export type PerformancePoint = readonly [
   windowEndMs: number,
   value: number | null,
   low: number | null,
   high: number | null,
+  rows: number,
 ];
 
 export interface PerformanceLine {
+  readonly monitor: string;
   readonly measure: string;
   /** 0: the live stream, whichever version answered */
   readonly version: number;
@@ -25,6 +27,7 @@ export interface DriftMeasure {
 }
 
 export interface SubjectDrift {
+  readonly monitor: string;
   readonly subject: string;
   /** of the newest window */
   readonly latest: readonly DriftMeasure[];
@@ -36,24 +39,41 @@ export interface SubjectDrift {
 const PERFORMANCE = new Set(['auc', 'log_loss', 'brier', 'ece', 'label_rate', 'score_mean']);
 const WINDOWS_MAX = 104;
 
-/** Windows of one endpoint. The same statistic twice (a restarted monitor) is one: it is kept by its window. */
+interface Windows<V> {
+  readonly monitor: string;
+  readonly byEnd: Map<number, V>;
+}
+
+/** Windows of one endpoint, for each of its monitors, whose windows may differ in size. The same statistic twice (a restarted monitor) is one: it is kept by its window. */
 export class StatisticFold {
-  readonly #performance = new Map<string, Map<number, Statistic>>();
-  readonly #drift = new Map<string, Map<number, Map<string, Statistic>>>();
+  readonly #performance = new Map<
+    string,
+    Windows<Statistic> & { readonly measure: string; readonly version: number }
+  >();
+  readonly #drift = new Map<string, Windows<Map<string, Statistic>> & { readonly subject: string }>();
   #decidedMs: number | null = null;
 
   apply(statistic: Statistic): void {
-    const { name, version, subject, window_end, event_time } = statistic;
+    const { monitor, name, version, subject, window_end, event_time } = statistic;
     this.#decidedMs = Math.max(this.#decidedMs ?? event_time, event_time);
     if (PERFORMANCE.has(name)) {
-      const windows = entryOf(this.#performance, `${name}/${version}`, () => new Map<number, Statistic>());
-      windows.set(window_end, statistic);
-      forgetOld(windows);
+      const { byEnd } = entryOf(this.#performance, JSON.stringify([monitor, name, version]), () => ({
+        monitor,
+        measure: name,
+        version,
+        byEnd: new Map<number, Statistic>(),
+      }));
+      byEnd.set(window_end, statistic);
+      forgetOld(byEnd);
       return;
     }
-    const windows = entryOf(this.#drift, subject, () => new Map<number, Map<string, Statistic>>());
-    entryOf(windows, window_end, () => new Map<string, Statistic>()).set(name, statistic);
-    forgetOld(windows);
+    const { byEnd } = entryOf(this.#drift, JSON.stringify([monitor, subject]), () => ({
+      monitor,
+      subject,
+      byEnd: new Map<number, Map<string, Statistic>>(),
+    }));
+    entryOf(byEnd, window_end, () => new Map<string, Statistic>()).set(name, statistic);
+    forgetOld(byEnd);
   }
 
   /** Event time up to which windows are decided. */
@@ -62,27 +82,28 @@ export class StatisticFold {
   }
 
   get performance(): PerformanceLine[] {
-    return [...this.#performance]
-      .map(([id, windows]) => {
-        const [measure = '', version = '0'] = id.split('/');
-        const points = inOrder(windows).map(([end, { value, low, high }]): PerformancePoint => [
+    return [...this.#performance.values()]
+      .map(({ byEnd, ...line }) => ({
+        ...line,
+        points: inOrder(byEnd).map(([end, { value, low, high, rows }]): PerformancePoint => [
           end,
           shortened(value),
           shortened(low),
           shortened(high),
-        ]);
-        return { measure, version: Number(version), points };
-      })
+          rows,
+        ]),
+      }))
       .sort((a, b) => a.version - b.version);
   }
 
   /** The score first, then the label, then the features in the order in which they came. */
   get drift(): SubjectDrift[] {
-    return [...this.#drift]
-      .map(([subject, windows]) => {
-        const ordered = inOrder(windows);
+    return [...this.#drift.values()]
+      .map(({ monitor, subject, byEnd }) => {
+        const ordered = inOrder(byEnd);
         const newest = ordered.at(-1)?.[1] ?? new Map<string, Statistic>();
         return {
+          monitor,
           subject,
           latest: [...newest.values()].map(({ name, value, threshold, verdict, reason }) => ({
             name,

@@ -107,7 +107,7 @@ function rolloutLine(event: Event): Told | null {
       return told(
         passed ? 'good' : 'bad',
         `Version ${version} ${passed ? 'passed' : 'did not pass'} the gates`,
-        gates.map(({ reason }) => reason).join(' '),
+        gates.map(({ reason }) => reason).join('; '),
       );
     }
     case 'VersionApproved':

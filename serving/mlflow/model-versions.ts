@@ -5,13 +5,17 @@ import { modelNamed, versionJson } from './model-json.ts';
 import { type MlflowDeps } from './ports.ts';
 import { type ModelView } from './run-view.ts';
 
-export function modelVersionRoutes(app: FastifyInstance, prefix: string, { view, command }: MlflowDeps): void {
+export function modelVersionRoutes(app: FastifyInstance, prefix: string, { view, command, weights }: MlflowDeps): void {
   const modelOf = (body: Body): ModelView => modelNamed(view, body);
   app.post(`${prefix}/model-versions/create`, async (request) => {
     const body = bodyOf(request);
+    const [model, source] = [modelOf(body).name, text(body, 'source')];
+    const found = (await weights?.(model, source)) ?? null;
     const result = (await command('CreateModelVersion', {
-      model: modelOf(body).name,
-      source: text(body, 'source'),
+      model,
+      source,
+      ...(found === null ? {} : { weights_uri: found.uri, weights_sha256: found.sha256 }),
+      ...(found === null || found.inputs === null ? {} : { inputs: JSON.stringify(found.inputs) }),
       run_id: text(body, 'run_id', ''),
       description: text(body, 'description', ''),
       tags: tagsOf(body),

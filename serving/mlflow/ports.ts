@@ -1,5 +1,6 @@
 // What the MLflow routes need of the rest of the gateway.
 import { type Readable } from 'node:stream';
+import { type VersionInput } from '../scoring/models.ts';
 import { type RegistryView } from './run-view.ts';
 
 export interface ArtifactStore {
@@ -9,6 +10,13 @@ export interface ArtifactStore {
   remove(path: string): void;
 }
 
+export interface VersionWeights {
+  readonly uri: string;
+  readonly sha256: string;
+  /** null: nobody said */
+  readonly inputs: readonly VersionInput[] | null;
+}
+
 export interface MlflowDeps {
   readonly view: RegistryView;
   readonly artifacts: ArtifactStore;
@@ -16,6 +24,11 @@ export interface MlflowDeps {
   command(type: string, payload: unknown): Promise<unknown>;
   /** Writes metrics, parameters and tags of a run and waits until the view has them. */
   log(entries: readonly RunEntry[]): Promise<void>;
+  /**
+   * The weights below a version's source, loaded to see that they can be run; null where there are none.
+   * @throws Failure `invalid_model`
+   */
+  weights?(model: string, source: string): Promise<VersionWeights | null>;
   newId(): string;
   nowMs(): number;
 }

@@ -13,6 +13,8 @@ export interface V2Deps {
   endpoints(): readonly EndpointDefinition[];
   /** the version that answers now; null while there is none */
   championOf(endpoint: string): ServableVersion | null;
+  /** whether its weights are there and can be run */
+  loads?(version: ServableVersion): Promise<boolean>;
   /** Rows of request fields; `eventTimeMs`: features as they were then, null: as they are. Recorded as predictions. */
   scoreRequests(
     endpoint: string,
@@ -57,7 +59,9 @@ export function v2Routes(deps: V2Deps): (app: FastifyInstance) => Promise<void> 
       );
       app.get<{ Params: { model: string } }>(`${path}/ready`, async ({ params }, reply) => {
         endpointOf(deps, params.model);
-        return reply.code(deps.championOf(params.model) === null ? 503 : 200).send();
+        const champion = deps.championOf(params.model);
+        const isReady = champion !== null && (deps.loads === undefined || (await deps.loads(champion)));
+        return reply.code(isReady ? 200 : 503).send();
       });
       app.post<{ Params: { model: string; version?: string } }>(`${path}/infer`, async ({ params, body, headers }) => {
         if (headers['inference-header-content-length'] !== undefined) {

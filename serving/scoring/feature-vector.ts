@@ -1,5 +1,6 @@
 // From a request and the feature rows of its entities to a model's input.
 import { type EndpointDefinition } from '../../schemas/definitions.ts';
+import { EVENT_TIME_FIX, isEventTime } from '../../schemas/event-time.ts';
 import { Failure } from '../../schemas/failure.ts';
 import { type VersionInput } from './models.ts';
 
@@ -46,7 +47,10 @@ export function gather(
   if (typeof requestId !== 'string' && typeof requestId !== 'number')
     throw invalidField(endpoint.request.key_field, requestId, 'text or an integer');
   const eventTimeMs = fields[endpoint.request.event_time_field];
-  if (typeof eventTimeMs !== 'number') throw missing(endpoint.request.event_time_field, 'Give epoch milliseconds.');
+  if (eventTimeMs === undefined || eventTimeMs === null)
+    throw missing(endpoint.request.event_time_field, EVENT_TIME_FIX);
+  if (!isEventTime(eventTimeMs))
+    throw invalidField(endpoint.request.event_time_field, eventTimeMs, 'whole epoch milliseconds from 1970 to 2299');
   const rows = viewsOf(endpoint).map((view) => {
     const field = endpoint.entities[entityOf.get(view) ?? ''] ?? '';
     const key = fields[field];

@@ -1,6 +1,6 @@
 // Gathered requests → predictions: groups by version, runs each model once, keeps the order of the requests.
 import { type Prediction, type RoutingArm } from '../../schemas/events.generated.ts';
-import { Failure } from '../../schemas/failure.ts';
+import { Failure, type FailureCode } from '../../schemas/failure.ts';
 import { type GatheredRequest, encodeInputs } from './feature-vector.ts';
 import { type Models, type ServableVersion, versionId } from './models.ts';
 import { type Routing } from './routing.ts';
@@ -11,20 +11,30 @@ export interface ScoreTask {
   readonly purpose: 'live' | 'shadow';
 }
 
-/** One prediction per task, in order. @throws Failure `unknown_name` when a version is not in the registry */
+/** What is the version's own fault: other versions score all the same. */
+const OF_THE_VERSION: readonly FailureCode[] = ['invalid_model', 'unknown_name'];
+
+/** One prediction per task, in order; in its place the failure of the version that should have made it. */
 export async function scoreTasks(
   endpoint: string,
   tasks: readonly ScoreTask[],
   routing: Pick<Routing, 'version'>,
   models: Models,
-): Promise<Prediction[]> {
-  const predictions = new Array<Prediction>(tasks.length);
+): Promise<(Prediction | Failure)[]> {
+  const outcomes = new Array<Prediction | Failure>(tasks.length);
   const byVersion = Map.groupBy(tasks.keys(), (index) => {
     const arm = tasks[index]?.arm;
     return arm === undefined ? '' : versionId(arm.model, arm.version);
   });
-  for (const indexes of byVersion.values()) await scoreVersion(endpoint, indexes, tasks, routing, models, predictions);
-  return predictions;
+  for (const indexes of byVersion.values()) {
+    try {
+      await scoreVersion(endpoint, indexes, tasks, routing, models, outcomes);
+    } catch (failure) {
+      if (!(failure instanceof Failure) || !OF_THE_VERSION.includes(failure.code)) throw failure;
+      for (const index of indexes) outcomes[index] = failure;
+    }
+  }
+  return outcomes;
 }
 
 async function scoreVersion(
@@ -33,7 +43,7 @@ async function scoreVersion(
   tasks: readonly ScoreTask[],
   routing: Pick<Routing, 'version'>,
   models: Models,
-  into: Prediction[],
+  into: (Prediction | Failure)[],
 ): Promise<void> {
   const arm = tasks[indexes[0] ?? -1]?.arm;
   if (arm === undefined) return;

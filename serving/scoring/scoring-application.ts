@@ -2,6 +2,7 @@
 // up at the request's instant, models run in batches, predictions written in the transaction that takes the requests' offsets.
 import { type EventCodec } from '../../schemas/codec.ts';
 import { type EndpointDefinition } from '../../schemas/definitions.ts';
+import { isEventTime } from '../../schemas/event-time.ts';
 import { Failure } from '../../schemas/failure.ts';
 import { type TopicNames } from '../../schemas/topics.ts';
 import { decodeValue } from '../../processors/features/decode-value.ts';
@@ -19,7 +20,7 @@ import {
 import { applicationIds } from '../../streams/topology.ts';
 import { type OnlineStore } from '../online-store.ts';
 import { type GatheredRequest, gather, viewsOf } from './feature-vector.ts';
-import { type Models } from './models.ts';
+import { type Models, versionId } from './models.ts';
 import { type Routing } from './routing.ts';
 import { type ScoreTask, scoreTasks } from './scorer.ts';
 
@@ -37,6 +38,8 @@ export interface ScoringOptions {
   nowMs(): number;
   /** told how long each request waited from its record's arrival here to its prediction, ms */
   observed(latencyMs: number): void;
+  /** told of rows that a version (`model/number`) could not score */
+  refused?(version: string, failure: Failure, rows: number): void;
 }
 
 export function scoringApplication(options: ScoringOptions): ApplicationSpec {
@@ -50,6 +53,7 @@ export function scoringApplication(options: ScoringOptions): ApplicationSpec {
     single: true,
     globalTopics: views.map((view) => names.features(view)),
     store: null,
+    folds: [endpoint.name],
     outputLanes: (partitions) =>
       partitions.map((partition) => ({ topic: names.predictions(endpoint.name), partition, lane })),
     create: async (context) => {
@@ -106,7 +110,7 @@ class ScoringProcessor implements Processor {
     const time =
       typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>)[field] : undefined;
     // without one the request is still decoded, and refused where the field is read
-    return typeof time === 'number' ? time : record.timestampMs;
+    return isEventTime(time) ? time : record.timestampMs;
   }
 
   boundMs(): number {
@@ -154,11 +158,16 @@ class ScoringProcessor implements Processor {
     if (pending.length === 0) return;
     this.#pending = [];
     const { endpoint, routing, models, codec, names } = this.#options;
-    const predictions = await scoreTasks(endpoint.name, pending, routing, models);
+    const outcomes = await scoreTasks(endpoint.name, pending, routing, models);
     const nowMs = this.#options.nowMs();
-    for (const [index, prediction] of predictions.entries()) {
+    const refused = new Map<string, { readonly failure: Failure; rows: number }>();
+    for (const [index, prediction] of outcomes.entries()) {
       const task = pending[index];
       if (task === undefined) continue;
+      if (prediction instanceof Failure) {
+        this.#refuse(task, prediction, refused);
+        continue;
+      }
       this.#context.emit({
         topic: names.predictions(endpoint.name),
         partition: task.record.partition,
@@ -169,6 +178,20 @@ class ScoringProcessor implements Processor {
       });
       this.#options.observed(nowMs - task.arrivedMs);
     }
+    for (const [version, { failure, rows }] of refused) this.#options.refused?.(version, failure, rows);
+  }
+
+  /** A version that cannot score loses nothing: its requests are in the dead letters, whole; a shadow's were answered by the live path. */
+  #refuse(
+    { record, arm }: Pending,
+    failure: Failure,
+    counts: Map<string, { readonly failure: Failure; rows: number }>,
+  ): void {
+    if (this.#options.purpose === 'live') this.#context.deadLetter(record, failure);
+    const version = versionId(arm.model, arm.version);
+    const count = counts.get(version) ?? { failure, rows: 0 };
+    count.rows += 1;
+    counts.set(version, count);
   }
 
   committed(positions: ReadonlyMap<string, number>, timeMs: number): Promise<void> {

@@ -7,7 +7,7 @@ import { type Connections, connect } from '../../infra/connect.ts';
 import { startBroker } from '../../infra/embedded/broker.ts';
 import { Child, freePort } from '../../infra/embedded/child.ts';
 import { startRegistry } from '../../infra/embedded/registry.ts';
-import { type Role } from '../../infra/roles/main.ts';
+import { type Role } from '../../infra/roles/roles.ts';
 import { type Settings, readSettings } from '../../infra/settings.ts';
 import { controlTopics } from '../../streams/topology.ts';
 

@@ -64,8 +64,8 @@ async function once(profileFolder: string | null): Promise<Run> {
     await lifecycle.stop();
     await produce(connections);
     const { topics, log } = connections;
-    const progress = new LoopProgress(connections, stack.settings.partitions);
-    await progress.start();
+    const progress = new LoopProgress(connections);
+    await progress.start(views.map((view) => topics.features(view)));
     const doneTo = (): number => Math.min(...views.map((view) => progress.doneTo(topics.features(view), 0)));
     const brokerBefore = stack.brokerUsage();
     say(`${departures.length} departures are in the log; the features role starts`);

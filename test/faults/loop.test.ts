@@ -1,44 +1,16 @@
-// The whole platform on a slice of the flights: undisturbed; with more workers while every process is killed in turn; and with all
-// derived state deleted. The values in the topics, as ClickHouse has them, must be the same each time.
+// The whole platform on a slice of the flights: undisturbed, then asked about what it did; with all derived state deleted, then
+// made to change its mind; and with more workers while every process is killed in turn. The values in the topics, as ClickHouse
+// has them, must be the same each time.
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { checkDrawnFeatures, checkPredictedFeatures, sliceOf } from './loop/features.ts';
+import { checkHttp } from './loop/over-http.ts';
+import { checkQuestions, checkReceipts } from './loop/questions.ts';
+import { checkSwitching } from './loop/switching.ts';
 import { type DemoReport, Platform } from './platform.ts';
-
-const UNTIL = '2013-04-24';
-const WITHIN_MS = 240_000;
-/** Each once, in an order drawn from the seed. */
-const VICTIMS = [
-  'features-1',
-  'scoring-0',
-  'lifecycle',
-  'analytics',
-  'monitoring',
-  'kafka',
-  'shadow',
-  'clickhouse',
-  'gateway',
-  'features-3',
-];
-
-async function demo(platform: Platform): Promise<DemoReport> {
-  const report = join(platform.folder, 'report.json');
-  const { code, text } = await platform.run(
-    ['demo', '--quick', '--once', '--until', UNTIL, '--report', report],
-    WITHIN_MS,
-  );
-  assert.equal(code, 0, text);
-  return JSON.parse(readFileSync(report, 'utf8')) as DemoReport;
-}
-
-function drawn(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state / 2 ** 32;
-  };
-}
+import { QUICK_SAMPLE, UNTIL, assertSame, standingDemo, stormyDemo } from './storm.ts';
 
 describe('the loop on a slice of the flights', () => {
   let calm: Platform;
@@ -46,7 +18,7 @@ describe('the loop on a slice of the flights', () => {
 
   before(async () => {
     calm = await Platform.make();
-    calmReport = await demo(calm);
+    calmReport = await standingDemo(calm);
   });
   after(() => calm.remove());
 
@@ -57,46 +29,33 @@ describe('the loop on a slice of the flights', () => {
     for (const { auc } of live) assert.ok(auc > 0.6, `AUC ${auc}`);
   });
 
-  it('gives the same values when every process is killed once and four workers share the work', async (context) => {
-    const seed = Number(process.env['MILLRACE_TEST_SEED'] ?? Date.now() % 100_000);
-    context.diagnostic(`seed ${seed} (repeat with MILLRACE_TEST_SEED=${seed})`);
-    const random = drawn(seed);
-    const platform = await Platform.make({ MILLRACE_FEATURE_WORKERS: '4', MILLRACE_SCORING_WORKERS: '2' });
-    try {
-      const report = join(platform.folder, 'report.json');
-      const child = platform.start(['demo', '--quick', '--once', '--until', UNTIL, '--report', report]);
-      const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
-      await platform.says(/definitions applied/, 120_000);
-      const killed: string[] = [];
-      for (const name of [...VICTIMS].sort(() => random() - 0.5)) {
-        await new Promise((resolve) => setTimeout(resolve, 1500 + random() * 3000));
-        const pid = platform.processes().get(name);
-        if (pid === undefined || child.exitCode !== null) break;
-        process.kill(pid, 'SIGKILL');
-        killed.push(name);
-      }
-      context.diagnostic(`killed ${killed.join(', ')}`);
-      assert.ok(killed.length >= 5, `only ${killed.length} were killed before the end`);
-      const overdue = setTimeout(() => child.kill('SIGTERM'), WITHIN_MS);
-      const code = await ended;
-      clearTimeout(overdue);
-      assert.equal(code, 0, platform.output);
-      const stormy = JSON.parse(readFileSync(report, 'utf8')) as DemoReport;
-      assert.deepEqual(stormy.counts, calmReport.counts, `seed ${seed}`);
-      assert.deepEqual(stormy.digests, calmReport.digests, `seed ${seed}`);
-      assert.deepEqual(stormy.dead_letters, calmReport.dead_letters);
-    } finally {
-      await platform.remove();
-    }
-  });
+  const slice = sliceOf(QUICK_SAMPLE, Date.parse('2013-01-01T00:00:00Z'), Date.parse(UNTIL));
+  checkDrawnFeatures(() => calm, slice);
+  checkPredictedFeatures(() => calm, slice);
+  checkHttp(() => calm);
+  checkQuestions(
+    () => calm,
+    () => calmReport,
+  );
+  checkReceipts(() => calm);
 
   it('comes back from the log, equal, when every state folder and the ClickHouse data are deleted', async () => {
+    await calm.stop();
     for (const part of ['state', 'clickhouse']) {
       assert.ok(existsSync(join(calm.folder, part)), part);
       rmSync(join(calm.folder, part), { recursive: true });
     }
-    const again = await demo(calm);
-    assert.deepEqual(again.counts, calmReport.counts);
-    assert.deepEqual(again.digests, calmReport.digests);
+    assertSame(await standingDemo(calm), calmReport, 0);
+  });
+
+  checkSwitching(() => calm);
+
+  it('gives the same values when every process is killed once and four workers share the work', async (context) => {
+    await calm.stop();
+    const seed = Number(process.env['MILLRACE_TEST_SEED'] ?? Date.now() % 100_000);
+    context.diagnostic(`seed ${seed} (repeat with MILLRACE_TEST_SEED=${seed})`);
+    const { report, killed } = await stormyDemo(seed);
+    context.diagnostic(`killed ${killed.join(', ')}`);
+    assertSame(report, calmReport, seed);
   });
 });

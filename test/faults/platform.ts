@@ -1,9 +1,11 @@
 // The product's own command line in a folder and on ports of its own: tests see what a user sees.
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type Connections, connect } from '../../infra/connect.ts';
+import { type Settings, readSettings } from '../../infra/settings.ts';
 
 const cli = new URL('../../infra/cli/millrace.ts', import.meta.url).pathname;
 
@@ -53,8 +55,22 @@ export class Platform {
     });
   }
 
+  /** What tells this platform from others: its folder and its ports. */
+  get environment(): Readonly<Record<string, string>> {
+    return this.#environment;
+  }
+
   get httpPort(): number {
     return Number(this.#environment['MILLRACE_HTTP_PORT']);
+  }
+
+  get settings(): Settings {
+    return readSettings({ ...process.env, ...this.#environment });
+  }
+
+  /** A client of its log and registry, as any program's. */
+  connect(): Connections {
+    return connect(this.settings, 'test');
   }
 
   /** Runs a command to its end. */
@@ -67,6 +83,25 @@ export class Platform {
         resolve({ code: code ?? 1, text: this.output });
       });
     });
+  }
+
+  /** Runs a command beside what was started; gives what it said. */
+  command(args: readonly string[], timeoutMs: number): Promise<{ code: number; text: string }> {
+    return new Promise((resolve) => {
+      const env = { ...process.env, ...this.#environment };
+      execFile(process.execPath, [cli, ...args], { env, timeout: timeoutMs }, (error, out, err) =>
+        resolve({ code: error === null ? 0 : typeof error.code === 'number' ? error.code : 1, text: out + err }),
+      );
+    });
+  }
+
+  /** Kills what was started, and only that process. */
+  async kill(): Promise<void> {
+    const child = this.#child;
+    if (child === null || child.exitCode !== null) return;
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    child.kill('SIGKILL');
+    await ended;
   }
 
   start(args: readonly string[]): ChildProcess {
@@ -84,6 +119,24 @@ export class Platform {
     return child;
   }
 
+  /** Runs a command beside what runs already. */
+  ask(args: readonly string[], timeoutMs = 60_000): Promise<{ code: number; out: string; told: string }> {
+    const child = spawn(process.execPath, [cli, ...args], {
+      env: { ...process.env, ...this.#environment },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let [out, told] = ['', ''];
+    child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
+    child.stderr.on('data', (chunk: Buffer) => (told += chunk.toString()));
+    return new Promise((resolve) => {
+      const overdue = setTimeout(() => child.kill('SIGTERM'), timeoutMs);
+      child.once('close', (code) => {
+        clearTimeout(overdue);
+        resolve({ code: code ?? 1, out, told });
+      });
+    });
+  }
+
   /** Names and process ids of what runs. */
   processes(): Map<string, number> {
     const folder = join(this.folder, 'run');
@@ -99,18 +152,22 @@ export class Platform {
   async says(pattern: RegExp, timeoutMs: number): Promise<void> {
     const untilMs = performance.now() + timeoutMs;
     while (!pattern.test(this.output)) {
-      if (this.#child?.exitCode !== null || performance.now() > untilMs)
+      if (this.#child?.exitCode !== null || this.#child.signalCode !== null || performance.now() > untilMs)
         throw new Error(`It did not say ${String(pattern)}:\n${this.output}`);
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   }
 
-  async remove(): Promise<void> {
+  /** Ends what was started last, and waits until it is gone. */
+  async stop(): Promise<void> {
     const child = this.#child;
-    if (child !== null && child.exitCode === null) {
-      child.kill('SIGTERM');
-      await new Promise((resolve) => child.once('exit', resolve));
-    }
+    if (child === null || child.exitCode !== null || child.signalCode !== null) return;
+    child.kill('SIGTERM');
+    await new Promise((resolve) => child.once('exit', resolve));
+  }
+
+  async remove(): Promise<void> {
+    await this.stop();
     rmSync(this.folder, { recursive: true, force: true });
   }
 }

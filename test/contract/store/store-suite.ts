@@ -64,4 +64,29 @@ export function storeSuite(name: string, make: () => StateStores): void {
     assert.equal((await third.multiGet([bytes('k')]))[0], null);
     await third.close();
   });
+
+  test(`${name}: a scan sees one moment: nothing that is written once its first row has come`, async () => {
+    const store = await make().open('a');
+    const keyOf = (number: number): Buffer => bytes(String(number).padStart(6, '0'));
+    const numbers = Array.from({ length: 3_000 }, (_, number) => number);
+    await store.write(numbers.map((number) => ({ key: keyOf(number), value: bytes('before') })));
+    const rows = store.scan({})[Symbol.asyncIterator]();
+    const first = await rows.next();
+    await store.write([
+      ...numbers.map((number) => ({ key: keyOf(number), value: number % 2 === 0 ? bytes('after') : null })),
+      { key: keyOf(9_999), value: bytes('after') },
+    ]);
+    const seen = [first];
+    for (let row = await rows.next(); row.done !== true; row = await rows.next()) seen.push(row);
+    assert.equal(seen.length, numbers.length);
+    assert.ok(seen.every((row) => row.done !== true && row.value.value.toString() === 'before'));
+    await store.close();
+  });
+
+  test(`${name}: a scan that was left early does not keep the store open`, async () => {
+    const store = await make().open('a');
+    await store.write(Array.from({ length: 100 }, (_, at) => ({ key: bytes(`k${at}`), value: bytes('v') })));
+    for await (const { key } of store.scan({})) if (key.toString() === 'k1') break;
+    await store.close();
+  });
 }

@@ -12,6 +12,7 @@ import { crc32c } from '../../../streams/crc32c.ts';
 import { type NewRecord } from '../../../streams/log.ts';
 import { murmur2 } from '../../../streams/murmur2.ts';
 import { decodeRecordBatches, encodeRecordBatch } from '../../../streams/record-batch.ts';
+import { recordsOf } from '../../../streams/record-slab.ts';
 
 const bytes = fc.uint8Array({ maxLength: 300 }).map((array) => Buffer.from(array));
 const record: fc.Arbitrary<NewRecord> = fc.record(
@@ -30,7 +31,8 @@ const place = { topic: 't', partition: 3 };
 test('decode(encode(records)) gives the records', () => {
   fc.assert(
     fc.property(fc.array(record, { minLength: 1, maxLength: 20 }), (records) => {
-      const { records: decoded, nextOffset } = decodeRecordBatches(encodeRecordBatch(records), place, 0, []);
+      const { slabs, nextOffset } = decodeRecordBatches(encodeRecordBatch(records), place, 0, []);
+      const decoded = recordsOf(slabs);
       assert.equal(nextOffset, records.length);
       assert.deepEqual(
         decoded,
@@ -56,7 +58,7 @@ test("the library reads our batches, and we read the library's", () => {
           ...(given.key === null ? {} : { key: given.key }),
         })),
       ).buffer;
-      const ours = decodeRecordBatches(theirs, place, 0, []).records;
+      const ours = recordsOf(decodeRecordBatches(theirs, place, 0, []).slabs);
       assert.deepEqual(
         ours.map((given) => given.offset),
         records.map((_, offset) => offset),

@@ -29,6 +29,25 @@ const EXEMPT: Readonly<Record<string, string>> = {
   'serving/console/routes.ts': 'serves the page beside it, and ticks for the browser',
 };
 
+/** Files that nobody has to import, each with its reason. */
+const ENTRIES: Readonly<Record<string, string>> = {
+  'streams/testing/test-driver.ts': 'for those who test a topology of theirs, with the log in memory',
+  'streams/testing/memory-registry.ts': 'the same',
+  'streams/builder/versions.ts': 'for those who write a step that answers as of a time',
+  'streams/builder/record-format.ts': 'for those who type a topology from schemas',
+  'infra/generate.ts': '`npm run generate`',
+  'infra/rocksdb/rocksdb-native.d.ts': 'types of a package that has none',
+  'infra/testing/run-bench.ts': 'the bootstrap starts it for `npm run bench`',
+  'infra/testing/run-tests.ts': 'the bootstrap starts it for `npm test`',
+  ...Object.fromEntries(
+    [
+      'streams/stores/versioned-store.ts',
+      'streams/stores/window-store.ts',
+      'streams/checkpoints/memory-storage.ts',
+    ].map((path) => [path, 'tested part of the engine that the builder does not offer yet (README, "Known limits")']),
+  ),
+};
+
 interface Source {
   readonly path: string;
   readonly part: string;
@@ -123,5 +142,26 @@ test('no file is called utils, helpers or index', () => {
   assert.deepEqual(
     sources.filter(({ path }) => /(^|\/)(utils?|helpers?|index|common|misc)\.ts$/.test(path)).map(({ path }) => path),
     [],
+  );
+});
+
+test('no file is dead: each is imported, or started as a program, by a file that is no test', () => {
+  const used = new Set(
+    sources.flatMap(({ path, text }) =>
+      [
+        ...text.matchAll(/(?:from|import)\s*\(?\s*'(\.[^']+)'/g),
+        ...text.matchAll(/new URL\('([^']+)',\s*import\.meta\.url\)/g),
+      ].map((match) => normalize(join(dirname(path), match[1] ?? ''))),
+    ),
+  );
+  const paths = sources.map(({ path }) => path);
+  assert.deepEqual(
+    paths.filter((path) => !used.has(path) && ENTRIES[path] === undefined),
+    [],
+  );
+  assert.deepEqual(
+    Object.keys(ENTRIES).filter((path) => !paths.includes(path) || used.has(path)),
+    [],
+    'entries that are gone, or need no mention',
   );
 });

@@ -1,9 +1,9 @@
 // The dashboard asks only for metrics that exist, and can be laid out.
 import assert from 'node:assert/strict';
-import { globSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { Registry, collectDefaultMetrics } from 'prom-client';
+import { registered } from './registered.ts';
 
 const root = new URL('../../../', import.meta.url).pathname;
 
@@ -26,30 +26,6 @@ interface Dashboard {
 const dashboard = JSON.parse(readFileSync(join(root, 'infra/grafana/millrace.json'), 'utf8')) as Dashboard;
 const expressions = dashboard.panels.flatMap(({ title, targets = [] }) => targets.map(({ expr }) => ({ title, expr })));
 const METRIC = /\b(?:millrace|process|nodejs)_[a-z0-9_]+/g;
-
-/** Series of a histogram or a summary are named after it. */
-function seriesOf(name: string, type: string): readonly string[] {
-  if (type === 'histogram') return [`${name}_bucket`, `${name}_sum`, `${name}_count`];
-  return type === 'summary' ? [name, `${name}_sum`, `${name}_count`] : [name];
-}
-
-/** Metrics that the source registers, by their literal names, and those that prom-client brings. */
-async function registered(): Promise<Set<string>> {
-  const names = new Set<string>();
-  for (const path of globSync(['infra/**/*.ts', 'serving/**/*.ts', 'streams/**/*.ts'], { cwd: root })) {
-    const text = readFileSync(join(root, path), 'utf8');
-    for (const [, kind = '', name = ''] of text.matchAll(
-      /new (Gauge|Counter|Histogram|Summary)\(\{\s*name: '([^']+)'/g,
-    ))
-      for (const series of seriesOf(name, kind.toLowerCase())) names.add(series);
-    for (const [, name = ''] of text.matchAll(/\bgauge\(\s*'([^']+)'/g)) names.add(name);
-  }
-  const defaults = new Registry();
-  collectDefaultMetrics({ register: defaults });
-  for (const { name, type } of await defaults.getMetricsAsJSON())
-    for (const series of seriesOf(name, String(type))) names.add(series);
-  return names;
-}
 
 test('every metric of the dashboard is registered in the source', async () => {
   const known = await registered();

@@ -15,11 +15,13 @@ test('event mode decides when the warehouse is complete, whatever the wall clock
   assert.equal(nextStep('event', AT, progress({ nowMs: 1e15 })), 'wait');
   assert.equal(nextStep('event', AT, progress({ completeToMs: AT - 1, nowMs: 1e15 })), 'wait');
   assert.equal(nextStep('event', AT, progress({ completeToMs: AT })), 'decide');
-  assert.equal(nextStep('event', AT, progress({ completeToMs: AT, sourcesOverAtMs: AT - 1 })), 'decide');
+  assert.equal(nextStep('event', AT, progress({ completeToMs: AT, sourcesOverAtMs: AT })), 'decide');
 });
 
 test('when the replay ends before the decision, the endpoint is let go; when after, its last rows are waited for', () => {
   assert.equal(nextStep('event', AT, progress({ completeToMs: 900, sourcesOverAtMs: AT - 1 })), 'release');
+  // the scorer has nothing left to do before the decision that it waits for
+  assert.equal(nextStep('event', AT, progress({ completeToMs: AT, sourcesOverAtMs: AT - 1 })), 'release');
   assert.equal(nextStep('event', AT, progress({ completeToMs: 900, sourcesOverAtMs: AT })), 'wait');
   assert.equal(nextStep('event', AT, progress({ completeToMs: 900, sourcesOverAtMs: AT, isDrained: true })), 'decide');
 });

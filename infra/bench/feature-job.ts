@@ -1,0 +1,117 @@
+// The job that the peers run (shared/peers/streams): last, count, sum, mean and max of the departure delay over 1 h, 24 h and 7 d in
+// hourly panes by tail number, every update emitted. Declared, not hand-written.
+import { Application } from '../../streams/application.ts';
+import { compile } from '../../streams/builder/compile.ts';
+import { type DeclaredTopology } from '../../streams/builder/declaration.ts';
+import { topology } from '../../streams/builder/topology.ts';
+import { windows } from '../../streams/builder/windows.ts';
+import { DEFAULT_POLICIES } from '../../streams/failure-policies.ts';
+import { Failure } from '../../schemas/failure.ts';
+import { systemClock } from '../clock.ts';
+import { KafkaLog } from '../kafka/kafka-log.ts';
+import { rocksStores } from '../rocksdb/rocksdb-stores.ts';
+
+const WINDOWS = ['1h', '24h', '7d'];
+const FUNCTIONS = ['count', 'sum', 'mean', 'max'];
+
+export interface FeatureJobOptions {
+  readonly brokers: readonly string[];
+  readonly group: string;
+  readonly input: string;
+  readonly output: string;
+  readonly guarantee: 'exactly-once' | 'at-least-once';
+  readonly commitMs: number;
+  readonly stateDir: string;
+  /** the same again after a restart: it takes its predecessor's place and finds its state */
+  readonly instance: string;
+  readonly standbyReplicas?: number;
+  notice?(text: string): void;
+}
+
+function featureJob({ group, input, output }: FeatureJobOptions): DeclaredTopology {
+  return topology(group, (builder) => {
+    windows(
+      builder,
+      'features',
+      {
+        from: { topic: input, format: 'json', eventTime: 'ts', optional: ['p'] },
+        step: '1h',
+        features: Object.fromEntries(
+          WINDOWS.flatMap((window) =>
+            FUNCTIONS.map((name) => [
+              `${name}_${window}`,
+              { function: name, window, ...(name === 'count' ? {} : { field: 'dep_delay' }) },
+            ]),
+          ),
+        ),
+      },
+      ['p'],
+    ).to(output, { format: 'json', key: 'k', eventTime: 'ts', copy: { p: 'p', last: 'dep_delay' } });
+  });
+}
+
+/** Starts one instance of the job. */
+export async function startFeatureJob(
+  options: FeatureJobOptions,
+): Promise<{ application: Application; log: KafkaLog }> {
+  const { brokers, group, input, output, guarantee, commitMs, stateDir, instance, standbyReplicas } = options;
+  const log = new KafkaLog({ brokers, clientId: `feature-job-${instance}`, clock: systemClock });
+  const changelogTopic = (store: string): string => `millrace.changelog.${group}.${store}`;
+  const admin = log.admin();
+  const partitions = await admin.partitionsOf([input, output]);
+  if (!partitions.has(input)) throw new Failure('unknown_name', `The topic ${input} does not exist.`);
+  const { spec, topics } = compile(featureJob(options), {
+    partitions,
+    internalTopic: (name) => `millrace.repartition.${name}`,
+    changelogTopic: (_application, store) => changelogTopic(store),
+  });
+  await admin.ensureTopics([{ name: output, partitions: partitions.get(input) ?? 1, config: {} }, ...topics]);
+  await admin.close();
+  const application = new Application({
+    spec,
+    log,
+    clock: systemClock,
+    stores: rocksStores(`${stateDir}/${instance}`),
+    instance,
+    ...(standbyReplicas === undefined ? {} : { standbyReplicas }),
+    notice: (text) => options.notice?.(text),
+    guarantee,
+    commitIntervalMs: commitMs,
+    live: true,
+    idleTimeoutMs: null,
+    cacheBytesMax: 64 * 1024 * 1024,
+    schemas: null,
+    policies: { ...DEFAULT_POLICIES, decode: 'stop', process: 'stop' },
+    watermarksTopic: null,
+    changelogTopic,
+    prepare: async () => undefined,
+    decodeWatermarks: () => [],
+    deadLetterRecord: ({ failure }) => {
+      throw failure;
+    },
+    watermarkRecord: () => {
+      throw new Failure('internal', 'This job tells no watermarks.');
+    },
+  });
+  await application.start();
+  return { application, log };
+}
+
+/** Looks that often: a recovery is told to within it. */
+const LOOK_MS = 20;
+
+/** Says when the first tasks are given and when all that are given are at work, for who measures a recovery. */
+export function tellRestore(application: Application, say: (line: string) => void): NodeJS.Timeout {
+  let atWork = 0;
+  let isTold = false;
+  return setInterval(() => {
+    const { tasks, starting, restoredRecords } = application.status();
+    if (!isTold && tasks.length + starting.length > 0) {
+      isTold = true;
+      say(`restore begins: ${tasks.length + starting.length} tasks`);
+    }
+    if (starting.length > 0 || tasks.length === atWork) return;
+    atWork = tasks.length;
+    say(`at work: ${atWork} tasks, ${restoredRecords} changelog records restored`);
+  }, LOOK_MS);
+}

@@ -1,0 +1,72 @@
+// bench: the jobs that the peers run too, for a stranger who measures them all alike.
+import { mkdirSync } from 'node:fs';
+import { Failure } from '../../schemas/failure.ts';
+import { type FeatureJobOptions } from '../bench/feature-job.ts';
+import { startThreads } from '../threads.ts';
+import { type CliCommand, type CommandInput, positiveOption, requiredOption, say, textOption } from './command.ts';
+import { untilStopped } from './stack-commands.ts';
+
+const GUARANTEES = { alo: 'at-least-once', eos: 'exactly-once' } as const;
+
+export const bench: CliCommand = {
+  summary: 'run a benchmark job against any Kafka, until it is stopped',
+  usage:
+    'feature-job --group G --in TOPIC --out TOPIC --state DIR [--brokers B] [--guarantee alo|eos] [--commit-ms N] [--threads N]',
+  help: [
+    'feature-job: last, count, sum, mean and max of dep_delay over 1 h, 24 h and 7 d by the record key, hourly panes, every update',
+    'emitted. JSON in: {"ts": epoch ms, "dep_delay": number, "p"?: number}; JSON out: k, ts, p, last, count_1h, sum_1h, … max_7d.',
+    'Offsets are committed under the group G; the state has a changelog topic.',
+    '--brokers    127.0.0.1:29092 unless given',
+    '--guarantee  eos (default): one transaction per commit; alo: outputs at once, offsets after them',
+    '--commit-ms  100 by default',
+    '--threads    instances in threads of this process, 1 by default',
+  ],
+  options: {
+    brokers: { type: 'string' },
+    group: { type: 'string' },
+    in: { type: 'string' },
+    out: { type: 'string' },
+    guarantee: { type: 'string' },
+    'commit-ms': { type: 'string' },
+    threads: { type: 'string' },
+    state: { type: 'string' },
+  },
+  async run(input) {
+    const [job] = input.positionals;
+    if (job !== 'feature-job')
+      throw new Failure('unknown_name', job === undefined ? 'No job is named.' : `There is no job ${job}.`, {
+        field: 'JOB',
+        fix: 'Use feature-job.',
+      });
+    const options = optionsOf(input);
+    mkdirSync(options.stateDir, { recursive: true });
+    const threads = positiveOption(input, 'threads') ?? 1;
+    const jobs = startThreads(
+      new URL('../bench/feature-job-thread.ts', import.meta.url),
+      Array.from({ length: threads }, (_, number) => ({ ...options, instance: String(number) })),
+    );
+    await jobs.running;
+    say(`feature-job runs in ${threads} ${threads === 1 ? 'thread' : 'threads'}`);
+    await Promise.race([untilStopped(input.signal), jobs.ended]);
+    jobs.stop();
+    await jobs.ended;
+  },
+};
+
+function optionsOf(input: CommandInput): Omit<FeatureJobOptions, 'instance'> {
+  const guarantee = textOption(input, 'guarantee') ?? 'eos';
+  if (guarantee !== 'alo' && guarantee !== 'eos')
+    throw new Failure('invalid_field', `--guarantee is ${guarantee}.`, {
+      field: '--guarantee',
+      fix: 'Give alo or eos.',
+    });
+  return {
+    brokers: (textOption(input, 'brokers') ?? '127.0.0.1:29092').split(','),
+    group: requiredOption(input, 'group', 'Name the consumer group.'),
+    input: requiredOption(input, 'in', 'Name the topic to read.'),
+    output: requiredOption(input, 'out', 'Name the topic to write.'),
+    stateDir: requiredOption(input, 'state', 'Name a folder for the state.'),
+    guarantee: GUARANTEES[guarantee],
+    commitMs: positiveOption(input, 'commit-ms') ?? 100,
+  };
+}

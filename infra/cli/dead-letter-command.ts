@@ -1,0 +1,73 @@
+// dead-letters: what was set aside, and putting it back.
+import { Failure } from '../../schemas/failure.ts';
+import { connect } from '../connect.ts';
+import { type LetterFilter, type OutstandingLetter, outstandingLetters, returnLetters } from '../dead-letters.ts';
+import { type CliCommand, type CommandInput, answer, textOption } from './command.ts';
+import { requireBroker } from './running.ts';
+
+export const deadLetters: CliCommand = {
+  summary: 'list the records that were set aside, or put them back',
+  usage: '[list|retry] [--topic T] [--code C] [--offset N]',
+  help: [
+    'list (default) shows what is outstanding; retry puts it back, whole, at the end of its partition, each letter once.',
+    '--topic   only letters from this topic',
+    '--code    only letters with this failure code',
+    '--offset  only this letter',
+  ],
+  options: { topic: { type: 'string' }, code: { type: 'string' }, offset: { type: 'string' } },
+  async run(input) {
+    const [action = 'list'] = input.positionals;
+    if (action !== 'list' && action !== 'retry')
+      throw new Failure('unknown_name', `There is no action ${action}.`, { fix: 'Use list or retry.' });
+    await requireBroker(input.settings);
+    const connections = connect(input.settings, 'dead-letters');
+    try {
+      const letters = await outstandingLetters(connections, filterOf(input));
+      if (action === 'retry') await returnLetters(connections, letters, process.env['USER'] ?? 'cli');
+      const value = letters.map(({ offset, letter }) => ({
+        offset,
+        source: `${letter.source_topic}/${letter.source_partition}/${letter.source_offset}`,
+        stage: letter.stage,
+        code: letter.code,
+        field: letter.field,
+        reason: letter.reason,
+      }));
+      answer(input, { action, letters: value }, action === 'list' ? listed(letters) : `${letters.length} put back.`);
+    } finally {
+      await connections.log.close();
+    }
+  },
+};
+
+function filterOf(input: CommandInput): LetterFilter {
+  const offset = textOption(input, 'offset');
+  if (offset !== null && !/^\d+$/.test(offset))
+    throw new Failure('invalid_field', `--offset is ${offset}.`, {
+      field: '--offset',
+      fix: 'Give the offset that list shows.',
+    });
+  return {
+    sourceTopic: textOption(input, 'topic'),
+    code: textOption(input, 'code'),
+    offset: offset === null ? null : Number(offset),
+  };
+}
+
+const SHOWN_MAX = 50;
+
+function listed(letters: readonly OutstandingLetter[]): string {
+  if (letters.length === 0) return 'Nothing is set aside.';
+  const groups = Map.groupBy(letters, ({ letter }) => `${letter.source_topic}  ${letter.stage}  ${letter.code}`);
+  return [
+    ...[...groups].map(([group, list]) => `${String(list.length).padStart(6)}  ${group}`),
+    '',
+    ...letters
+      .slice(0, SHOWN_MAX)
+      .map(
+        ({ offset, letter }) =>
+          `  ${offset}  ${letter.source_topic}/${letter.source_partition}/${letter.source_offset}  ${letter.reason}`,
+      ),
+    ...(letters.length > SHOWN_MAX ? [`  … and ${letters.length - SHOWN_MAX} more`] : []),
+    'Put them back with `millrace dead-letters retry` once the cause is mended.',
+  ].join('\n');
+}

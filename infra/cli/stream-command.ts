@@ -1,0 +1,63 @@
+// stream: runs a topology that the user declared.
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { Failure } from '../../schemas/failure.ts';
+import { startThreads } from '../threads.ts';
+import { describeTopology } from '../../streams/builder/describe.ts';
+import { type TopologyThread, loadTopology } from '../topology-runner.ts';
+import { type CliCommand, type CommandInput, answer, positiveOption, say, textOption } from './command.ts';
+import { untilStopped } from './stack-commands.ts';
+
+export const stream: CliCommand = {
+  summary: 'run a stream processor of your own, declared in a TypeScript file',
+  usage: 'FILE.ts [--describe] [--threads N] [--instance NAME] [--guarantee exactly-once|at-least-once]',
+  help: [
+    'FILE exports a topology as its default (streams/README.md). Start more copies, here or elsewhere, to share the partitions.',
+    '--describe   shows the stages and topics, and runs nothing',
+    '--threads    instances in threads of this process, 1 by default',
+    '--instance   tells copies apart and names the state folder; the same again after a restart finds its state (0 by default)',
+  ],
+  options: {
+    threads: { type: 'string' },
+    instance: { type: 'string' },
+    guarantee: { type: 'string' },
+    describe: { type: 'boolean' },
+  },
+  async run(input) {
+    const [file] = input.positionals;
+    if (file === undefined || !existsSync(file))
+      throw new Failure('missing_field', file === undefined ? 'FILE.ts is missing.' : `There is no ${file}.`, {
+        field: 'FILE',
+        fix: 'Name the file that exports the topology.',
+      });
+    if (input.options['describe'] === true) {
+      const text = describeTopology(await loadTopology(pathToFileURL(resolve(file)).href));
+      answer(input, { topology: text.split('\n') }, text);
+      return;
+    }
+    const threads = startThreads(new URL('../topology-thread.ts', import.meta.url), copiesOf(input, file));
+    await threads.running;
+    say(`${file} runs; Ctrl-C stops it.`);
+    await Promise.race([untilStopped(input.signal), threads.ended]);
+    threads.stop();
+    await threads.ended;
+  },
+};
+
+function copiesOf(input: CommandInput, file: string): TopologyThread[] {
+  const guarantee = textOption(input, 'guarantee') ?? 'exactly-once';
+  if (guarantee !== 'exactly-once' && guarantee !== 'at-least-once')
+    throw new Failure('invalid_field', `--guarantee is ${guarantee}.`, {
+      field: '--guarantee',
+      fix: 'Give exactly-once or at-least-once.',
+    });
+  const instance = textOption(input, 'instance') ?? '0';
+  const module = pathToFileURL(resolve(file)).href;
+  const count = positiveOption(input, 'threads') ?? 1;
+  return Array.from({ length: count }, (_, number) => ({
+    module,
+    guarantee,
+    instance: count === 1 ? instance : `${instance}-${number}`,
+  }));
+}

@@ -1,0 +1,34 @@
+// Copies of one program in threads of this process: started together, stopped together; when one ends badly, all end.
+import { Worker } from 'node:worker_threads';
+import { Failure } from '../schemas/failure.ts';
+
+export interface Threads {
+  /** resolves when every copy has said that it runs */
+  readonly running: Promise<void>;
+  /** resolves when all have ended; rejects when one ended badly */
+  readonly ended: Promise<void>;
+  stop(): void;
+}
+
+/** @param program a module that posts a message when it runs, and ends at the first message that it gets */
+export function startThreads(program: URL, copies: readonly unknown[]): Threads {
+  const workers = copies.map((workerData) => new Worker(program, { workerData }));
+  const ended = Promise.all(workers.map(endOf)).then(() => undefined);
+  const started = Promise.all(workers.map((worker) => new Promise((resolve) => worker.once('message', resolve))));
+  return {
+    ended,
+    running: Promise.race([started, ended]).then(() => undefined),
+    stop: () => {
+      for (const worker of workers) worker.postMessage('stop');
+    },
+  };
+}
+
+function endOf(worker: Worker): Promise<void> {
+  return new Promise((resolve, reject) => {
+    worker.once('error', reject);
+    worker.once('exit', (code) =>
+      code === 0 ? resolve() : reject(new Failure('internal', `A thread ended with ${code}.`)),
+    );
+  });
+}

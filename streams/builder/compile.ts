@@ -1,0 +1,108 @@
+// From a declared topology to what the engine runs: every stage is a sub-topology, steps and joins of one stage share a store.
+import { type ApplicationSpec, type SubTopology } from '../processor.ts';
+import { type TopicSpec } from '../log.ts';
+import { type DeclaredTopology } from './declaration.ts';
+import { type SinkNode, type SourceNode } from './graph.ts';
+import { GraphProcessor } from './graph-processor.ts';
+import { type StageGraph } from './graph-run.ts';
+import { type NodeState, nodeStateSerde } from './node-state.ts';
+import { readableStores } from './readable.ts';
+import { type Stage, isReadBy, stagesOf } from './stages.ts';
+import { stepsOf } from './steps.ts';
+
+export interface CompileOptions {
+  /** partitions of the topics that are there; internal topics have as many as the stage that reads them */
+  readonly partitions: ReadonlyMap<string, number>;
+  internalTopic(name: string): string;
+  changelogTopic(application: string, store: string): string;
+}
+
+export interface CompiledTopology {
+  readonly spec: ApplicationSpec;
+  /** internal topics and changelogs, to be made before the start */
+  readonly topics: readonly TopicSpec[];
+}
+
+const COMPACTED = { 'cleanup.policy': 'compact', 'retention.ms': '-1' };
+
+/** @throws Failure `invalid_definition` */
+export function compile(declared: DeclaredTopology, options: CompileOptions): CompiledTopology {
+  const stages = stagesOf(declared, options.partitions);
+  const topicOf = (node: SinkNode | SourceNode): string =>
+    node.isInternal ? options.internalTopic(node.topic) : node.topic;
+  const merged = stages.map((stage): unknown => stageTopology(stage, stages, topicOf));
+  const direct = declared.direct.map((stage) => ({
+    ...stage.make({
+      input: options.partitions.get(stage.topic) ?? 1,
+      output: options.partitions.get(stage.outputTopic) ?? options.partitions.get(stage.topic) ?? 1,
+    }),
+    outputTopics: [stage.outputTopic],
+  }));
+  return {
+    spec: { id: declared.id, subTopologies: [...(merged as SubTopology<never>[]), ...direct] },
+    topics: [
+      ...stages.flatMap((stage) => stageTopics(stage, declared.id, topicOf, options)),
+      ...declared.direct.map((stage) => ({
+        name: options.changelogTopic(declared.id, stage.name),
+        partitions: options.partitions.get(stage.topic) ?? 1,
+        config: COMPACTED,
+      })),
+    ],
+  };
+}
+
+function stageTopology(stage: Stage, stages: readonly Stage[], topicOf: StageGraph['topicOf']): SubTopology<NodeState> {
+  const { name, sources, slots, ranks } = stage;
+  const graph: StageGraph = { sources, slots, ranks, topicOf };
+  const awaited = stage.sinks.filter((sink) => sink.isInternal && sink.isAwaited);
+  return {
+    name,
+    topics: sources.map(topicOf),
+    lanesOf: (topic) => lanesOf(topic, stage, stages, topicOf),
+    unawaitedTopics: sources.filter(({ isAwaited }) => !isAwaited).map(topicOf),
+    single: false,
+    globalTopics: [],
+    store: slots.length === 0 ? null : { name, serde: nodeStateSerde(slots) },
+    readable: readableStores(stage),
+    steps: stepsOf(sources),
+    outputTopics: [...new Set(stage.sinks.map(topicOf))],
+    timerOf: (_key, { timerMs }) => timerMs,
+    outputLanes: ([own = 0]) =>
+      awaited.flatMap((sink) =>
+        Array.from({ length: readerOf(sink, stages)?.partitions ?? 1 }, (_, partition) => ({
+          topic: topicOf(sink),
+          partition,
+          lane: own,
+        })),
+      ),
+    create: async (context) => ({
+      processor: new GraphProcessor(graph, context, context.policies),
+      globalPositions: new Map(),
+    }),
+  };
+}
+
+function readerOf(sink: SinkNode, stages: readonly Stage[]): Stage | undefined {
+  return stages.find(({ sources }) => isReadBy(sink, sources));
+}
+
+/** Lanes of an internal topic: one per task that writes it, and only one where nobody waits for them. */
+function lanesOf(topic: string, stage: Stage, stages: readonly Stage[], topicOf: StageGraph['topicOf']): number {
+  const source = stage.sources.find((one) => topicOf(one) === topic);
+  if (source?.isInternal !== true || !source.isAwaited) return 1;
+  return stages.find(({ sinks }) => sinks.some((sink) => isReadBy(sink, [source])))?.partitions ?? 1;
+}
+
+function stageTopics(
+  stage: Stage,
+  id: string,
+  topicOf: StageGraph['topicOf'],
+  { changelogTopic }: CompileOptions,
+): TopicSpec[] {
+  const { partitions } = stage;
+  const internal = stage.sources
+    .filter((source) => source.isInternal)
+    .map((source) => ({ name: topicOf(source), partitions, config: { 'retention.ms': '-1' } }));
+  if (stage.slots.length === 0) return internal;
+  return [...internal, { name: changelogTopic(id, stage.name), partitions, config: COMPACTED }];
+}

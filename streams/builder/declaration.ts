@@ -1,0 +1,117 @@
+// What a topology is declared as, while it is declared: sources, names that are taken, internal topics.
+import { Failure } from '../../schemas/failure.ts';
+import { type DirectSubTopology } from '../direct.ts';
+import { type Format } from './format.ts';
+import { type Parent, type SinkNode, type SourceNode } from './graph.ts';
+
+/** A stage that goes straight from bytes to bytes; made when the partitions are known. */
+export interface DirectStage {
+  readonly name: string;
+  readonly topic: string;
+  readonly outputTopic: string;
+  make(partitions: { readonly input: number; readonly output: number }): DirectSubTopology<never>;
+}
+
+export interface Sources {
+  readonly sources: readonly SourceNode[];
+}
+
+export interface DeclaredTopology extends Sources {
+  /** names the consumer group, the transactional ids, the state and the internal topics */
+  readonly id: string;
+  readonly direct: readonly DirectStage[];
+}
+
+/** What a stream or a table hangs on. */
+export interface Place<T> {
+  readonly parent: Parent;
+  /** how its values are kept; null: not known since they were mapped */
+  readonly format: Format<T> | null;
+  /** each record of one topic gives one message at most: its offset tells messages of one key and time apart */
+  readonly isOnePerRecord: boolean;
+}
+
+export interface SourceOptions<T> {
+  /** event time of a value, epoch ms; null: the record's timestamp */
+  readonly timeOf: ((value: T) => number) | null;
+  readonly isTable: boolean;
+}
+
+export class Declaration {
+  readonly id: string;
+  readonly sources: SourceNode[] = [];
+  readonly direct: DirectStage[] = [];
+  readonly #names = new Set<string>();
+  #internal = 0;
+
+  constructor(id: string) {
+    this.id = id;
+  }
+
+  /** @throws Failure `invalid_definition` when the topic is read already */
+  source<T>(topic: string, format: Format<T>, { timeOf, isTable }: SourceOptions<T>): Place<T> {
+    if (this.sources.some((known) => known.topic === topic))
+      throw new Failure('invalid_definition', `The topic ${topic} is read twice.`, {
+        field: 'topic',
+        fix: 'Keep the stream in a variable and use it twice.',
+      });
+    const source = {
+      kind: 'source',
+      topic,
+      format,
+      timeOf: timeOf as ((value: unknown) => number) | null,
+      ...{ isInternal: false, isTable, isAwaited: true, children: [] },
+    } as const satisfies SourceNode;
+    this.sources.push(source);
+    return { parent: source, format, isOnePerRecord: true };
+  }
+
+  /** @throws Failure `invalid_definition` when the name is taken */
+  claim(name: string): void {
+    if (this.#names.has(name))
+      throw new Failure('invalid_definition', `There are two steps called ${name}.`, {
+        field: 'name',
+        fix: 'Give each step a name of its own: it names its state.',
+      });
+    this.#names.add(name);
+  }
+
+  /** A new stage behind an internal topic, in which messages lie by their new key. */
+  repartitioned<T>(parent: Parent, format: Format<T>, isTable: boolean): Place<T> {
+    this.#internal += 1;
+    const { sink, source } = this.#throughTopic(`${this.id}.${this.#internal}`, format, { isTable, isAwaited: true });
+    parent.children.push(sink);
+    return { parent: source, format, isOnePerRecord: true };
+  }
+
+  /** An internal topic between the halves of a join: what it brings is taken as it comes. */
+  between<T>(name: string, format: Format<T>): { readonly sink: SinkNode; readonly source: SourceNode } {
+    return this.#throughTopic(`${this.id}.${name}`, format, { isTable: false, isAwaited: false });
+  }
+
+  #throughTopic(
+    topic: string,
+    format: Format<unknown>,
+    kind: Pick<SinkNode, 'isTable' | 'isAwaited'>,
+  ): { readonly sink: SinkNode; readonly source: SourceNode } {
+    const source: SourceNode = { kind: 'source', topic, format, timeOf: null, isInternal: true, ...kind, children: [] };
+    this.sources.push(source);
+    return { sink: { kind: 'sink', topic, format, isInternal: true, ...kind }, source };
+  }
+}
+
+/** A side of a join. */
+export interface JoinSide {
+  readonly parent: Parent;
+  readonly format: Format<unknown>;
+  readonly isOnePerRecord: boolean;
+}
+
+/** @throws Failure `invalid_definition` where it is not known how the side's values are kept */
+export function sideOf<T>(name: string, { parent, format, isOnePerRecord }: Place<T>): JoinSide {
+  if (format !== null) return { parent, format: format, isOnePerRecord };
+  throw new Failure('invalid_definition', `The join ${name} needs a format for values that were made by a step.`, {
+    field: name,
+    fix: 'Put `.map((value) => value, format)` before the join.',
+  });
+}

@@ -1,0 +1,179 @@
+// One stage of a declared topology at work: records into the graph at their source, down to the sinks, in one synchronous step.
+import { Failure } from '../../schemas/failure.ts';
+import { type FailurePolicies, asFailure } from '../failure-policies.ts';
+import { type Input, NEVER_MS } from '../lane.ts';
+import { type LogRecord } from '../log.ts';
+import { type Instant } from '../merge.ts';
+import { type Decoded, type Processor, type TaskContext } from '../processor.ts';
+import { GraphRun, type RunningGraph, type StageGraph } from './graph-run.ts';
+import { type JoinNode, type KeyedNode, type Node, type OpenJoin, type SourceNode } from './graph.ts';
+import { decodeInternal } from './internal-record.ts';
+import { type NodeState } from './node-state.ts';
+
+/** Something to be handled: a record, a timer of a key, or a punctuation by the wall clock. */
+type Work =
+  | { readonly kind: 'input'; readonly input: Input; readonly timeMs: number }
+  | { readonly kind: 'timer'; readonly timer: string; readonly timeMs: number }
+  | { readonly kind: 'punctuation'; readonly node: KeyedNode; readonly wallMs: number; readonly timeMs: number };
+
+/** A step that is punctuated by the wall clock. */
+interface Punctuated {
+  readonly node: KeyedNode;
+  readonly everyMs: number;
+  nextMs: number;
+}
+
+export class GraphProcessor implements Processor {
+  readonly #running: RunningGraph;
+  readonly #context: TaskContext<NodeState>;
+  readonly #policies: FailurePolicies;
+  readonly #sourceOf: ReadonlyMap<string, SourceNode>;
+  readonly #isRanked: boolean;
+  readonly #punctuated: readonly Punctuated[];
+  readonly #backlog: Work[] = [];
+  #attempts = 0;
+  #retryAtMs = Number.NEGATIVE_INFINITY;
+  #timeMs: number;
+
+  constructor(graph: StageGraph, context: TaskContext<NodeState>, policies: FailurePolicies) {
+    this.#running = running(graph, context);
+    this.#context = context;
+    this.#policies = policies;
+    this.#sourceOf = new Map(graph.sources.map((source) => [graph.topicOf(source), source]));
+    this.#isRanked = new Set(graph.ranks.values()).size > 1;
+    this.#timeMs = context.startMs;
+    this.#punctuated = graph.slots.flatMap(({ node, kind }) =>
+      kind === 'state' && node.kind === 'keyed' && node.punctuation?.by === 'wall clock'
+        ? [{ node, everyMs: node.punctuation.everyMs, nextMs: nextMultiple(context.nowMs(), node.punctuation.everyMs) }]
+        : [],
+    );
+  }
+
+  decode(record: LogRecord): Decoded {
+    const source = this.#sourceOf.get(record.topic);
+    if (source === undefined || (record.value === null && !source.isTable)) return { kind: 'skip' };
+    try {
+      return source.isInternal ? decodeOwn(source, record) : decodeGiven(source, record);
+    } catch (error) {
+      return { kind: 'refused', failure: asFailure(error) };
+    }
+  }
+
+  step({ timeMs, inputs, timers }: Instant): void {
+    const ordered = this.#isRanked ? inputs.toSorted((a, b) => this.#rankOf(a) - this.#rankOf(b)) : inputs;
+    for (const input of ordered) this.#backlog.push({ kind: 'input', input, timeMs });
+    for (const timer of timers) this.#backlog.push({ kind: 'timer', timer, timeMs });
+    this.#drain();
+  }
+
+  #rankOf({ record }: Input): number {
+    const source = this.#sourceOf.get(record.topic);
+    return (source === undefined ? undefined : this.#running.graph.ranks.get(source)) ?? 0;
+  }
+
+  /** Goes on with what is to be tried again, once its time has come. */
+  isReady(): boolean {
+    if (this.#backlog.length > 0) this.#drain();
+    return this.#backlog.length === 0;
+  }
+
+  get isWaiting(): boolean {
+    return this.#backlog.length > 0;
+  }
+
+  /** Once for each step whose time has come, however long it was due; not before the task has seen a record. */
+  tick(): void {
+    if (this.#punctuated.length === 0 || this.#timeMs === NEVER_MS) return;
+    const wallMs = this.#context.nowMs();
+    for (const one of this.#punctuated) {
+      const isDue = wallMs >= one.nextMs;
+      // a wall clock that was set back must not hold it up for longer than once
+      if (isDue || wallMs < one.nextMs - one.everyMs) one.nextMs = nextMultiple(wallMs, one.everyMs);
+      if (isDue) this.#backlog.push({ kind: 'punctuation', node: one.node, wallMs, timeMs: this.#timeMs });
+    }
+    this.#drain();
+  }
+
+  #drain(): void {
+    if (this.#context.monotonicMs() < this.#retryAtMs) return;
+    let done = 0;
+    for (const work of this.#backlog) {
+      if (!this.#handle(work)) break;
+      done += 1;
+    }
+    this.#backlog.splice(0, done);
+  }
+
+  /** Gives false when it is to be tried again later. */
+  #handle(work: Work): boolean {
+    this.#timeMs = work.timeMs;
+    const run = new GraphRun(this.#running, work.timeMs);
+    try {
+      if (work.kind === 'input') this.#take(run, work.input);
+      else if (work.kind === 'timer') run.fire(work.timer);
+      else run.punctuate(work.node, work.wallMs);
+    } catch (error) {
+      const { retries, retryBackoffMs } = this.#policies;
+      if (this.#attempts < retries) {
+        this.#retryAtMs = this.#context.monotonicMs() + retryBackoffMs * 2 ** this.#attempts;
+        this.#attempts += 1;
+        return false;
+      }
+      this.#attempts = 0;
+      this.#setAside(work, asFailure(error));
+      return true;
+    }
+    this.#attempts = 0;
+    run.apply();
+    return true;
+  }
+
+  #setAside(work: Work, failure: Failure): void {
+    // a timer has no record to be put back: whoever wrote the step must hear of it
+    if (work.kind !== 'input') throw failure;
+    this.#context.deadLetter(work.input.record, failure, failure.code === 'too_large' ? 'produce' : 'process');
+  }
+
+  #take(run: GraphRun, { record, value, eventTimeMs }: Input): void {
+    const source = this.#sourceOf.get(record.topic);
+    if (source === undefined) return;
+    const { offset } = record;
+    run.push(source.children, { key: record.key?.toString() ?? '', value, eventTimeMs, offset });
+  }
+}
+
+function running(graph: StageGraph, context: TaskContext<NodeState>): RunningGraph {
+  const firstSlots = new Map<Node, number>();
+  const joins = new Map<JoinNode, OpenJoin>();
+  for (const [slot, { node }] of graph.slots.entries()) {
+    if (!firstSlots.has(node)) firstSlots.set(node, slot);
+    if (node.kind === 'join' && !joins.has(node)) joins.set(node, node.open());
+  }
+  return { graph, context, firstSlots, joins };
+}
+
+function decodeOwn({ format, isAwaited }: SourceNode, record: LogRecord): Decoded {
+  if (record.value === null) return { kind: 'skip' };
+  const { lane, eventTimeMs, value } = decodeInternal(record.value);
+  const decoded = value === null ? null : format.decode(value);
+  // what nobody waits for is handled at whatever time it is
+  if (!isAwaited) return { kind: 'input', lane: 0, eventTimeMs: NEVER_MS, value: decoded };
+  return { kind: 'input', lane, eventTimeMs, value: decoded };
+}
+
+function decodeGiven({ format, timeOf }: SourceNode, record: LogRecord): Decoded {
+  const value = record.value === null ? null : format.decode(record.value);
+  const eventTimeMs = timeOf === null || record.value === null ? record.timestampMs : timeOf(value);
+  if (!Number.isFinite(eventTimeMs)) return { kind: 'refused', failure: noTime() };
+  return { kind: 'input', lane: 0, eventTimeMs, value };
+}
+
+function nextMultiple(nowMs: number, everyMs: number): number {
+  return (Math.floor(nowMs / everyMs) + 1) * everyMs;
+}
+
+function noTime(): Failure {
+  return new Failure('invalid_field', 'The event has no event time.', {
+    fix: 'Give epoch milliseconds in the field that the topology reads.',
+  });
+}

@@ -1,0 +1,249 @@
+// One piece of work in the graph: a record on its way from its source to the sinks, a timer of a key, a punctuation. What it changes
+// is kept aside until `apply`.
+import { Failure } from '../../schemas/failure.ts';
+import { type NewRecord } from '../log.ts';
+import { type TaskContext } from '../processor.ts';
+import { Effects } from './effects.ts';
+import {
+  type JoinContext,
+  type JoinNode,
+  type KeyedContext,
+  type KeyedNode,
+  type Message,
+  type Node,
+  type OpenJoin,
+  type SentMessage,
+  type SinkNode,
+  type Slot,
+  type SourceNode,
+} from './graph.ts';
+import { encodeInternal, encodeInternalDeletion } from './internal-record.ts';
+import { type NodeState, keyOfState, nodeOfKey, stateKey } from './node-state.ts';
+
+export interface StageGraph {
+  readonly sources: readonly SourceNode[];
+  readonly slots: readonly Slot[];
+  /** by source: of the records of one instant those of lower rank come first */
+  readonly ranks: ReadonlyMap<SourceNode, number>;
+  topicOf(sink: SinkNode | SourceNode): string;
+}
+
+/** What a task of a stage has for all its work. */
+export interface RunningGraph {
+  readonly graph: StageGraph;
+  readonly context: TaskContext<NodeState>;
+  /** by node: where its slots begin */
+  readonly firstSlots: ReadonlyMap<Node, number>;
+  readonly joins: ReadonlyMap<JoinNode, OpenJoin>;
+}
+
+/** A broker takes no larger record than this by default, its own fields included. */
+const RECORD_BYTES_MAX = 1_000_000;
+
+export class GraphRun {
+  readonly #running: RunningGraph;
+  readonly #effects: Effects;
+  readonly #timeMs: number;
+
+  /** @param timeMs event time of the task */
+  constructor(running: RunningGraph, timeMs: number) {
+    this.#running = running;
+    this.#effects = new Effects(running.context);
+    this.#timeMs = timeMs;
+  }
+
+  apply(): void {
+    this.#effects.apply();
+  }
+
+  push(nodes: readonly Node[], message: Message): void {
+    for (const node of nodes) {
+      switch (node.kind) {
+        case 'map':
+          node.apply(message, (next) => this.push(node.children, next));
+          break;
+        case 'keyed':
+          this.#step(node, message);
+          break;
+        case 'port':
+          this.#joinOf(node.join).take(node.port, message, this.#joinContext(node.join));
+          break;
+        case 'sink':
+          this.#effects.emit(this.#recordOf(node, message));
+          break;
+        case 'join':
+          throw new Failure('internal', `The join ${node.label} is reached without a port.`);
+      }
+    }
+  }
+
+  fire(id: string): void {
+    const { graph } = this.#running;
+    const slot = graph.slots[nodeOfKey(id)];
+    const entry = this.#effects.get(id);
+    if (slot === undefined || entry === undefined) return;
+    // a record of the same instant has moved the timer, or taken it back: this one is not due any more
+    if (entry.timerMs === null || entry.timerMs > this.#timeMs) return;
+    const { node, kind } = slot;
+    if (node.kind === 'join') {
+      this.#effects.put(id, { ...entry, timerMs: null });
+      this.#joinOf(node).wake(nodeOfKey(id) - this.#slotOf(node), keyOfState(id), this.#joinContext(node));
+    } else if (kind === 'punctuation') {
+      this.#effects.put(id, undefined);
+      this.punctuate(node, null);
+      if (this.#keepsAnything(node)) this.#armPunctuation(node);
+    } else if (node.timer !== null) {
+      this.#effects.put(id, { ...entry, timerMs: null });
+      this.#withState(node, keyOfState(id), entry.timerMs, node.timer);
+    }
+  }
+
+  /** @param wallMs null: by event time */
+  punctuate(node: KeyedNode, wallMs: number | null): void {
+    const slot = this.#slotOf(node);
+    const eventTimeMs = this.#timeMs;
+    node.punctuation?.run({
+      timeMs: eventTimeMs,
+      wallMs,
+      states: () => this.#statesOf(slot),
+      setState: (key, value) => {
+        const id = stateKey(slot, key);
+        const timerMs = this.#effects.get(id)?.timerMs ?? null;
+        this.#keep(id, { node: slot, timerMs, value });
+        if (value !== undefined) this.#armPunctuation(node);
+      },
+      emit: (key, value) => this.push(node.children, { key, value, eventTimeMs, offset: -1 }),
+    });
+  }
+
+  *#statesOf(slot: number): Iterable<readonly [string, unknown]> {
+    const prefix = stateKey(slot, '');
+    for (const [id, { value }] of this.#running.context.state.entries())
+      if (value !== undefined && id.startsWith(prefix)) yield [keyOfState(id), value];
+  }
+
+  #keepsAnything(node: KeyedNode): boolean {
+    const slot = this.#slotOf(node);
+    for (const [key] of this.#statesOf(slot))
+      if (this.#effects.get(stateKey(slot, key))?.value !== undefined) return true;
+    return false;
+  }
+
+  #armPunctuation(node: KeyedNode): void {
+    if (node.punctuation?.by !== 'event time') return;
+    const slot = this.#slotOf(node) + 1;
+    const id = stateKey(slot, '');
+    if (this.#effects.get(id) !== undefined) return;
+    const { everyMs } = node.punctuation;
+    const timerMs = (Math.floor(this.#timeMs / everyMs) + 1) * everyMs;
+    this.#effects.put(id, { node: slot, timerMs, value: undefined });
+  }
+
+  #slotOf(node: KeyedNode | JoinNode): number {
+    const slot = this.#running.firstSlots.get(node);
+    if (slot === undefined) throw new Failure('internal', 'A step is not part of its stage.');
+    return slot;
+  }
+
+  #joinOf(node: JoinNode): OpenJoin {
+    const join = this.#running.joins.get(node);
+    if (join === undefined) throw new Failure('internal', `The join ${node.label} was not opened.`);
+    return join;
+  }
+
+  #step(node: KeyedNode, { key, value, eventTimeMs }: Message): void {
+    this.#withState(node, key, eventTimeMs, (context) => node.each(value, context));
+    this.#armPunctuation(node);
+  }
+
+  #withState(
+    node: KeyedNode,
+    key: string,
+    eventTimeMs: number,
+    run: (context: KeyedContext<unknown, unknown>) => void,
+  ): void {
+    const slot = this.#slotOf(node);
+    const id = stateKey(slot, key);
+    const entry = this.#effects.get(id);
+    let value = entry?.value;
+    let timerMs = entry?.timerMs ?? null;
+    let changed = false;
+    run({
+      key,
+      timeMs: this.#timeMs,
+      eventTimeMs,
+      state: value,
+      setState: (next) => {
+        value = next;
+        changed = true;
+      },
+      setTimer: (nextMs) => {
+        timerMs = nextMs;
+        changed = true;
+      },
+      emit: (output) => this.push(node.children, { key, value: output, eventTimeMs, offset: -1 }),
+    });
+    if (changed || (entry !== undefined && value === undefined && timerMs === null))
+      this.#keep(id, { node: slot, timerMs, value });
+  }
+
+  /** A row with neither state nor timer is none. */
+  #keep(id: string, entry: NodeState): void {
+    this.#effects.put(id, entry.value === undefined && entry.timerMs === null ? undefined : entry);
+  }
+
+  #joinContext(node: JoinNode): JoinContext {
+    const effects = this.#effects;
+    const first = this.#slotOf(node);
+    return {
+      partition: this.#running.context.partition,
+      watermarkMs: this.#timeMs,
+      row: (table, key) => effects.get(stateKey(first + table, key))?.value,
+      put: (table, key, value, timerMs) => {
+        const id = stateKey(first + table, key);
+        const held = effects.get(id);
+        // what is as it was need not be written again
+        if (held?.timerMs === timerMs && isSameRow(held.value, value)) return;
+        if (held !== undefined || value !== undefined) this.#keep(id, { node: first + table, timerMs, value });
+      },
+      keys: (table) => Array.from(this.#statesOf(first + table), ([key]) => key),
+      emit: (key, value, eventTimeMs) => this.push(node.children, { key, value, eventTimeMs, offset: -1 }),
+      send: (sink, message) => effects.emit(this.#recordOf(sink, message)),
+    };
+  }
+
+  #recordOf(sink: SinkNode, { key, value, eventTimeMs, partition }: SentMessage): NewRecord {
+    const { graph, context } = this.#running;
+    const isDeletion = sink.isTable && value === null;
+    const encoded = isDeletion ? null : sink.format.encode(value);
+    const valueBytes = encoded?.length ?? 0;
+    if (valueBytes + key.length > RECORD_BYTES_MAX) throw tooLarge(sink, valueBytes);
+    return {
+      topic: graph.topicOf(sink),
+      ...(partition === undefined ? {} : { partition }),
+      timestampMs: eventTimeMs,
+      key: Buffer.from(key),
+      value: sink.isInternal ? internal(context.partition, eventTimeMs, encoded) : encoded,
+    };
+  }
+}
+
+function internal(lane: number, eventTimeMs: number, value: Buffer | null): Buffer {
+  return value === null ? encodeInternalDeletion(lane, eventTimeMs) : encodeInternal(lane, eventTimeMs, value);
+}
+
+/** Rows of joins are never changed in place: one whose parts are the same ones is the same. */
+function isSameRow(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
+  const [before, after] = [a as Readonly<Record<string, unknown>>, b as Readonly<Record<string, unknown>>];
+  const names = Object.keys(before);
+  return names.length === Object.keys(after).length && names.every((name) => before[name] === after[name]);
+}
+
+function tooLarge(sink: SinkNode, valueBytes: number): Failure {
+  return new Failure('too_large', `A record for ${sink.topic} would have ${valueBytes} bytes.`, {
+    field: 'value',
+    fix: `Keep values below ${RECORD_BYTES_MAX} bytes.`,
+  });
+}

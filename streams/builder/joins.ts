@@ -1,0 +1,120 @@
+// The joins by key that a topology can be declared with.
+import { type AsOfRules, asOfSerde, asOfStep, checkAsOfRules } from '../joins/as-of.ts';
+import { type IntervalRules, checkIntervalRules, intervalSerde, intervalStep } from '../joins/interval.ts';
+import { type LabelRules, labelSerde, labelStep } from '../joins/labels.ts';
+import { type TableRules, tableSerde, tableStep } from '../joins/table-table.ts';
+import { type Format } from './format.ts';
+import { type JoinNode } from './graph.ts';
+import {
+  type JoinOptions,
+  type UntypedJoiner,
+  durationsOf,
+  joinNode,
+  joinedValue,
+  recordOf,
+  updateOf,
+} from './join-node.ts';
+
+export interface Formats {
+  readonly left: Format<unknown>;
+  readonly right: Format<unknown>;
+}
+
+export interface AsOfOptions<K extends 'inner' | 'left', L, R, O> extends JoinOptions<K, L, R, O> {
+  /** `versioned` (default): the row at or before the record's event time; `live`: the newest row */
+  readonly reads?: 'versioned' | 'live';
+  /** how far behind the task's event time the table can be read; as much as `lateness` unless given, and never less */
+  readonly history?: string;
+}
+
+export function asOfNode<L, R, O>(
+  name: string,
+  right: Format<unknown>,
+  { kind, lateness, history = lateness, reads = 'versioned', join }: AsOfOptions<'inner' | 'left', L, R, O>,
+): JoinNode {
+  const durations = durationsOf(name, { lateness, history });
+  const rules: AsOfRules = { kind, reads, latenessMs: durations.lateness, retentionMs: durations.history };
+  checkAsOfRules(rules);
+  const joiner = join as UntypedJoiner;
+  const left: Format<unknown> = { encode: () => Buffer.alloc(0), decode: () => undefined };
+  return joinNode(
+    name,
+    'as of',
+    asOfSerde,
+    {
+      take: (state, port, message, watermarkMs) =>
+        port === 'left'
+          ? // the record is joined at once: its value need not go through bytes
+            asOfStep(rules, state, { kind: 'left', record: recordOf(message, left), watermarkMs })
+          : asOfStep(rules, state, { kind: 'right', update: updateOf(message, right, true), watermarkMs }),
+      wake: (state, watermarkMs) => asOfStep(rules, state, { kind: 'timer', watermarkMs }),
+      valueOf: (joined, key, message) =>
+        joiner(message?.value, joined.right === null ? null : right.decode(joined.right.value), key),
+    },
+    'right',
+  );
+}
+
+export interface IntervalOptions<K extends IntervalRules['kind'], L, R, O> extends JoinOptions<K, L, R, O> {
+  /** how long before the left record the right one may be */
+  readonly before: string;
+  /** how long after the left record the right one may be */
+  readonly after: string;
+}
+
+export function intervalNode<L, R, O>(
+  name: string,
+  formats: Formats,
+  { kind, lateness, before, after, join }: IntervalOptions<IntervalRules['kind'], L, R, O>,
+): JoinNode {
+  const durations = durationsOf(name, { lateness, before, after });
+  const rules: IntervalRules = {
+    kind,
+    beforeMs: durations.before,
+    afterMs: durations.after,
+    latenessMs: durations.lateness,
+  };
+  checkIntervalRules(rules);
+  return joinNode(name, 'within', intervalSerde, {
+    take: (state, kind, message, watermarkMs) =>
+      intervalStep(rules, state, { kind, record: recordOf(message, formats[kind]), watermarkMs }),
+    wake: (state, watermarkMs) => intervalStep(rules, state, { kind: 'timer', watermarkMs }),
+    valueOf: (joined, key) => joinedValue(joined, key, formats, join as UntypedJoiner),
+  });
+}
+
+export interface LabelOptions<K extends LabelRules['kind'], L, R, O> extends JoinOptions<K, L, R, O> {
+  /** how long after a prediction its label may be known */
+  readonly horizon: string;
+}
+
+export function labelNode<L, R, O>(
+  name: string,
+  formats: Formats,
+  { kind, lateness, horizon, join }: LabelOptions<LabelRules['kind'], L, R, O>,
+): JoinNode {
+  const durations = durationsOf(name, { lateness, horizon });
+  const rules: LabelRules = { kind, latenessMs: durations.lateness, horizonMs: durations.horizon };
+  return joinNode(name, 'labels', labelSerde, {
+    take: (state, kind, message, watermarkMs) =>
+      labelStep(rules, state, { kind, record: recordOf(message, formats[kind]), watermarkMs }),
+    wake: (state, watermarkMs) => labelStep(rules, state, { kind: 'timer', watermarkMs }),
+    valueOf: (joined, key) => joinedValue(joined, key, formats, join as UntypedJoiner),
+  });
+}
+
+export function tableNode<L, R, O>(
+  name: string,
+  formats: Formats,
+  { kind, lateness, join }: JoinOptions<TableRules['kind'], L, R, O>,
+): JoinNode {
+  const rules: TableRules = { kind, latenessMs: durationsOf(name, { lateness }).lateness };
+  return joinNode(name, 'tables', tableSerde, {
+    take: (state, kind, message, watermarkMs) =>
+      tableStep(rules, state, { kind, update: updateOf(message, formats[kind], true), watermarkMs }),
+    wake: (state, watermarkMs) => tableStep(rules, state, { kind: 'timer', watermarkMs }),
+    // with neither side the key has no row any more
+    valueOf: (joined, key) =>
+      joined.left === null && joined.right === null ? null : joinedValue(joined, key, formats, join as UntypedJoiner),
+  });
+}

@@ -1,0 +1,187 @@
+// A stream: each record is an event of its own.
+import { Failure } from '../../schemas/failure.ts';
+import { Fields, invalid } from '../../schemas/reading.ts';
+import { type Declaration, type Place, sideOf } from './declaration.ts';
+import { type Format } from './format.ts';
+import { type KeyedContext, type KeyedNode, type MapNode, type Punctuation, type PunctuationContext } from './graph.ts';
+import { hang } from './join-node.ts';
+import {
+  type AsOfOptions,
+  type Formats,
+  type IntervalOptions,
+  type LabelOptions,
+  asOfNode,
+  intervalNode,
+  labelNode,
+} from './joins.ts';
+import { Table } from './table.ts';
+import { type WindowResult, type WindowedDeclaration, windowStep } from './windowed.ts';
+
+export interface Step<T, S, O> {
+  readonly state: Format<S>;
+  /** the state as who reads it from outside is told, to be JSON; absent: as it is */
+  show?(state: S): unknown;
+  each(value: T, context: KeyedContext<S, O>): void;
+  /** when the key's timer is due */
+  timer?(context: KeyedContext<S, O>): void;
+  readonly punctuate?: {
+    /** e.g. `1m`: at each multiple of it */
+    readonly every: string;
+    /**
+     * `event time`: it is part of the state, and the same in every run; as long as the step keeps anything, or an event has come.
+     * `wall clock`: while the instance runs, once however long it was due; what it does depends on when it runs.
+     */
+    readonly by: 'event time' | 'wall clock';
+    run(context: PunctuationContext<S, O>): void;
+  };
+}
+
+export class Stream<T> {
+  readonly #declaration: Declaration;
+  /** for joins */
+  readonly place: Place<T>;
+
+  constructor(declaration: Declaration, place: Place<T>) {
+    this.#declaration = declaration;
+    this.place = place;
+  }
+
+  #add(label: MapNode['label'], apply: MapNode['apply']): MapNode {
+    const node: MapNode = { kind: 'map', label, apply, children: [] };
+    this.place.parent.children.push(node);
+    return node;
+  }
+
+  /** @param format how the changed values are kept; needed where they are joined or moved by key */
+  map<U>(change: (value: T, key: string) => U, format: Format<U> | null = null): Stream<U> {
+    const parent = this.#add('map', (message, emit) =>
+      emit({ ...message, value: change(message.value as T, message.key) }),
+    );
+    return new Stream<U>(this.#declaration, { ...this.place, parent, format });
+  }
+
+  filter(keep: (value: T, key: string) => boolean): Stream<T> {
+    const parent = this.#add('filter', (message, emit) => {
+      if (keep(message.value as T, message.key)) emit(message);
+    });
+    return new Stream<T>(this.#declaration, { ...this.place, parent });
+  }
+
+  flatMap<U>(change: (value: T, key: string) => readonly U[], format: Format<U> | null = null): Stream<U> {
+    const parent = this.#add('flatMap', (message, emit) => {
+      for (const value of change(message.value as T, message.key)) emit({ ...message, value });
+    });
+    return new Stream<U>(this.#declaration, { parent, format, isOnePerRecord: false });
+  }
+
+  /**
+   * The same values by another key, through an internal topic: what belongs together then lies in one partition.
+   * @param format how values stand in the internal topic; needed once they were mapped
+   */
+  keyBy(keyOf: (value: T, key: string) => string, format: Format<T> | null = this.place.format): Stream<T> {
+    if (format === null)
+      throw new Failure('invalid_definition', 'keyBy needs a format for values that were mapped.', {
+        field: 'format',
+        fix: 'Pass it as the second argument.',
+      });
+    const node = this.#add('keyBy', (message, emit) =>
+      emit({ ...message, key: keyOf(message.value as T, message.key) }),
+    );
+    return new Stream(this.#declaration, this.#declaration.repartitioned(node, format, false));
+  }
+
+  /** Each value replaces the row of its key. */
+  table(): Table<T> {
+    return new Table(this.#declaration, this.place);
+  }
+
+  /** A step with a state per key. */
+  process<S, O>(name: string, step: Step<T, S, O>): Stream<O> {
+    this.#declaration.claim(name);
+    const untyped = step as Step<unknown, unknown, unknown>;
+    const node: KeyedNode = {
+      kind: 'keyed',
+      name,
+      state: untyped.state,
+      each: (value, context) => untyped.each(value, context),
+      timer: untyped.timer === undefined ? null : (context) => untyped.timer?.(context),
+      punctuation: punctuationOf(name, untyped),
+      show: (state) => untyped.show?.(state) ?? state,
+      children: [],
+    };
+    this.place.parent.children.push(node);
+    return this.#results<O>(node);
+  }
+
+  /**
+   * Session, tumbling or hopping windows of each key, with any aggregates of the catalogue; one result per window, once it is closed.
+   * @throws Failure `invalid_definition`, naming the field
+   */
+  windowed<F extends string>(name: string, declaration: WindowedDeclaration<F>): Stream<WindowResult<F>> {
+    return this.process(name, windowStep(name, declaration));
+  }
+
+  /** Each record meets the table's row as of its event time. @throws Failure `invalid_definition` */
+  asOf<R, O, K extends 'inner' | 'left'>(name: string, table: Table<R>, options: AsOfOptions<K, T, R, O>): Stream<O> {
+    this.#declaration.claim(name);
+    const right = sideOf(name, table.place);
+    const node = asOfNode(name, right.format, options as AsOfOptions<'inner' | 'left', T, R, O>);
+    // a record is joined when it comes: its place among others does not matter
+    const left = { parent: this.place.parent, isOnePerRecord: true };
+    return this.#results<O>(hang(node, name, { left, right }));
+  }
+
+  /** Records of the same key meet whose event times are near each other. @throws Failure `invalid_definition` */
+  joinWithin<R, O, K extends 'inner' | 'left' | 'right' | 'outer'>(
+    name: string,
+    other: Stream<R>,
+    options: IntervalOptions<K, T, R, O>,
+  ): Stream<O> {
+    const { left, right, formats } = this.#meet(name, other);
+    const node = intervalNode(name, formats, options as IntervalOptions<'inner' | 'left' | 'right' | 'outer', T, R, O>);
+    return this.#results<O>(hang(node, name, { left, right }));
+  }
+
+  /** Each record of this stream meets the newest label within the horizon, and every correction of it. @throws Failure `invalid_definition` */
+  joinLabels<R, O, K extends 'inner' | 'left'>(
+    name: string,
+    labels: Stream<R>,
+    options: LabelOptions<K, T, R, O>,
+  ): Stream<O> {
+    const { left, right, formats } = this.#meet(name, labels);
+    const node = labelNode(name, formats, options as LabelOptions<'inner' | 'left', T, R, O>);
+    return this.#results<O>(hang(node, name, { left, right }));
+  }
+
+  #meet<R>(name: string, other: Stream<R>) {
+    this.#declaration.claim(name);
+    const [left, right] = [sideOf(name, this.place), sideOf(name, other.place)];
+    const formats: Formats = { left: left.format, right: right.format };
+    return { left, right, formats };
+  }
+
+  #results<O>(parent: Place<O>['parent']): Stream<O> {
+    return new Stream<O>(this.#declaration, { parent, format: null, isOnePerRecord: false });
+  }
+
+  to(topic: string, format: Format<T>): void {
+    this.place.parent.children.push({
+      ...{ kind: 'sink', topic, format, isInternal: false, isTable: false, isAwaited: true },
+    });
+  }
+}
+
+function punctuationOf(
+  name: string,
+  { punctuate }: Step<unknown, unknown, unknown>,
+): Punctuation<unknown, unknown> | null {
+  if (punctuate === undefined) return null;
+  const fields = new Fields(`step ${name}: punctuate`, { every: punctuate.every, by: punctuate.by });
+  const everyMs = fields.durationMs('every');
+  if (everyMs <= 0) throw invalid(fields.at('every'), 'is not longer than nothing.', 'Give a duration such as 1m.');
+  return {
+    everyMs,
+    by: fields.choice('by', ['event time', 'wall clock']),
+    run: (context) => punctuate.run(context),
+  };
+}

@@ -1,0 +1,72 @@
+// A table: of each key the newest row counts, a record without a value deletes it.
+import { type Declaration, type Place, sideOf } from './declaration.ts';
+import { type ForeignKeyOptions, foreignKeyJoin } from './foreign-key.ts';
+import { type Format } from './format.ts';
+import { type MapNode, type Message } from './graph.ts';
+import { type JoinOptions, hang } from './join-node.ts';
+import { tableNode } from './joins.ts';
+
+export class Table<T> {
+  readonly #declaration: Declaration;
+  /** for joins */
+  readonly place: Place<T>;
+
+  constructor(declaration: Declaration, place: Place<T>) {
+    this.#declaration = declaration;
+    this.place = place;
+  }
+
+  #add(label: MapNode['label'], change: (row: T, key: string) => unknown): MapNode {
+    const apply = (message: Message, emit: (message: Message) => void): void =>
+      emit({ ...message, value: message.value === null ? null : change(message.value as T, message.key) });
+    const node: MapNode = { kind: 'map', label, apply, children: [] };
+    this.place.parent.children.push(node);
+    return node;
+  }
+
+  /** @param format how the changed rows are kept; needed where they are joined */
+  map<U>(change: (row: T, key: string) => U, format: Format<U> | null = null): Table<U> {
+    return new Table(this.#declaration, { ...this.place, parent: this.#add('map', change), format });
+  }
+
+  /** A row that is not kept is deleted. */
+  filter(keep: (row: T, key: string) => boolean): Table<T> {
+    const parent = this.#add('filter', (row, key) => (keep(row, key) ? row : null));
+    return new Table(this.#declaration, { ...this.place, parent });
+  }
+
+  /** Rows of the same key meet. @throws Failure `invalid_definition` */
+  join<R, O, K extends 'inner' | 'left' | 'outer'>(
+    name: string,
+    other: Table<R>,
+    options: JoinOptions<K, T, R, O>,
+  ): Table<O> {
+    this.#declaration.claim(name);
+    const [left, right] = [sideOf(name, this.place), sideOf(name, other.place)];
+    const node = tableNode(
+      name,
+      { left: left.format, right: right.format },
+      options as JoinOptions<'inner' | 'left' | 'outer', T, R, O>,
+    );
+    const parent = hang(node, name, { left, right });
+    return new Table(this.#declaration, { parent, format: null, isOnePerRecord: false });
+  }
+
+  /** Each row meets the row of the other table that it names, wherever that lies. @throws Failure `invalid_definition` */
+  joinForeignKey<R, O, K extends 'inner' | 'left'>(
+    name: string,
+    other: Table<R>,
+    options: ForeignKeyOptions<K, T, R, O>,
+  ): Table<O> {
+    this.#declaration.claim(name);
+    const place = foreignKeyJoin(this.#declaration, name, { left: this.place, right: other.place }, options);
+    return new Table<O>(this.#declaration, place);
+  }
+
+  /** Deleted rows are written as records without a value. */
+  to(topic: string, format: Format<T>): void {
+    this.place.parent.children.push({
+      ...{ kind: 'sink', topic, format, isInternal: false, isTable: true, isAwaited: true },
+    });
+  }
+}

@@ -1,0 +1,52 @@
+// Declaring a topology: where records come from, what is done to them, where they go.
+//
+//   topology('spending', ({ stream }) => {
+//     stream('payments', json<Payment>(), { timeOf: (payment) => payment.paid_at })
+//       .keyBy((payment) => payment.card)
+//       .process('per-day', { state: json<Day>(), each: (payment, { state, setState, emit }) => { … } })
+//       .to('spending', json<Day>());
+//   });
+import { Failure } from '../../schemas/failure.ts';
+import { Declaration, type DeclaredTopology, type DirectStage } from './declaration.ts';
+import { type Format } from './format.ts';
+import { Stream } from './stream.ts';
+import { Table } from './table.ts';
+
+export interface StreamOptions<T> {
+  /** event time of a value, epoch ms; absent: the record's timestamp */
+  readonly timeOf?: (value: T) => number;
+}
+
+export class TopologyBuilder {
+  readonly #declaration: Declaration;
+
+  constructor(declaration: Declaration) {
+    this.#declaration = declaration;
+  }
+
+  /** The records of a topic, keyed as they are. */
+  readonly stream = <T>(topic: string, format: Format<T>, { timeOf }: StreamOptions<T> = {}): Stream<T> =>
+    new Stream(this.#declaration, this.#declaration.source(topic, format, { timeOf: timeOf ?? null, isTable: false }));
+
+  /** Of each key the newest record of a topic; a record without a value deletes, as of its timestamp. */
+  readonly table = <T>(topic: string, format: Format<T>, { timeOf }: StreamOptions<T> = {}): Table<T> =>
+    new Table(this.#declaration, this.#declaration.source(topic, format, { timeOf: timeOf ?? null, isTable: true }));
+
+  /** Adds a stage that goes straight from bytes to bytes. */
+  addDirect(stage: DirectStage): void {
+    this.#declaration.claim(stage.name);
+    this.#declaration.direct.push(stage);
+  }
+}
+
+export function topology(id: string, declare: (builder: TopologyBuilder) => void): DeclaredTopology {
+  const declaration = new Declaration(id);
+  declare(new TopologyBuilder(declaration));
+  const { sources, direct } = declaration;
+  if (sources.length + direct.length === 0)
+    throw new Failure('invalid_definition', `The topology ${id} reads nothing.`, {
+      field: 'stream',
+      fix: 'Begin with stream(topic, format).',
+    });
+  return { id, sources, direct };
+}

@@ -1,0 +1,135 @@
+// Windows of a stream as a keyed step: events go into the row of their key, a timer closes each window by event time and gives its result.
+import { readAggregate } from '../../schemas/aggregate-declaration.ts';
+import { Failure } from '../../schemas/failure.ts';
+import { Fields, invalid } from '../../schemas/reading.ts';
+import { type SketchResult } from '../aggregates/aggregate.ts';
+import { aggregateOf } from '../aggregates/catalogue.ts';
+import { AlignedWindows } from '../windows/aligned-windows.ts';
+import { paneWidthMs } from '../windows/assign.ts';
+import { type BoxedFeature, BoxedPartials } from '../windows/boxed-partials.ts';
+import { type BoxedRow, type BoxedWindows, EMPTY_ROW, boxedRowFormat } from '../windows/boxed-row.ts';
+import { SessionWindows } from '../windows/session-windows.ts';
+import { type Format } from './format.ts';
+import { type KeyedContext } from './graph.ts';
+
+export type WindowKind =
+  /** ends once there was no event for longer than the gap */
+  | { readonly kind: 'session'; readonly gap: string }
+  | { readonly kind: 'tumbling'; readonly size: string }
+  | { readonly kind: 'hopping'; readonly size: string; readonly advance: string };
+
+export interface WindowedDeclaration<F extends string = string> {
+  readonly windows: WindowKind;
+  /**
+   * How far behind the task's event time an event may still count; a window stays open for so long after its end. Later ones go to the
+   * dead letters (`too_late`). No default: it must cover how far the partitions that a task reads are apart.
+   */
+  readonly lateness: string;
+  /** by name: an aggregate function with its parameters (docs: streams/README.md) and, unless it counts, `field` */
+  readonly features: Readonly<Record<F, Readonly<Record<string, unknown>>>>;
+}
+
+/** One closed window of one key. Only windows with events are closed. */
+export interface WindowResult<F extends string = string> {
+  readonly key: string;
+  /** a session's first event */
+  readonly startMs: number;
+  /** the first instant after the window; a session's last event */
+  readonly endMs: number;
+  readonly values: Readonly<Record<F, SketchResult>>;
+}
+
+export interface WindowStep<F extends string> {
+  readonly state: Format<BoxedRow>;
+  /** sessions, or panes, that are open, with their values so far */
+  show(row: BoxedRow): unknown;
+  each(value: unknown, context: KeyedContext<BoxedRow, WindowResult<F>>): void;
+  timer(context: KeyedContext<BoxedRow, WindowResult<F>>): void;
+}
+
+/** All panes of a key are one record of the changelog. */
+const PANES_MAX = 1000;
+
+/** @throws Failure `invalid_definition`, naming the field */
+export function windowStep<F extends string>(name: string, declaration: WindowedDeclaration<F>): WindowStep<F> {
+  const path = `windowed ${name}:`;
+  const features = Object.entries<Readonly<Record<string, unknown>>>(declaration.features).map(([feature, value]) =>
+    readFeature(`${path} features.${feature}`, feature, value),
+  );
+  if (features.length === 0) throw invalid(`${path} features`, 'is empty.', 'Name at least one aggregate.');
+  const partials = new BoxedPartials(features);
+  const windows = readWindows(path, declaration, partials);
+  return {
+    state: boxedRowFormat(partials),
+    show: ({ entries }) =>
+      entries.map(({ firstMs, lastMs, partials: kept }) => ({
+        firstMs,
+        lastMs,
+        values: partials.values(kept, lastMs),
+      })),
+    each: (value, { state = EMPTY_ROW, timeMs, eventTimeMs, setState, setTimer }) => {
+      const row = windows.add(state, value, eventTimeMs, timeMs);
+      if (row === null) throw tooLate(eventTimeMs, timeMs, windows.latenessMs);
+      if (row === state) return;
+      setState(row);
+      setTimer(windows.nextCloseMs(row));
+    },
+    timer: ({ key, state = EMPTY_ROW, timeMs, setState, setTimer, emit }) => {
+      const { row, closed } = windows.close(state, timeMs);
+      for (const { startMs, endMs, partials: kept } of closed)
+        emit({ key, startMs, endMs, values: partials.values(kept, endMs) as Record<F, SketchResult> });
+      setState(row.entries.length === 0 ? undefined : row);
+      setTimer(windows.nextCloseMs(row));
+    },
+  };
+}
+
+function readFeature(path: string, name: string, value: Readonly<Record<string, unknown>>): BoxedFeature {
+  const fields = new Fields(path, value);
+  const declaration = readAggregate(fields);
+  const aggregate = aggregateOf(declaration);
+  const feature = {
+    name,
+    aggregate,
+    field: aggregate.needsValue ? fields.text('field', 'amount') : null,
+    second: declaration.function === 'ratio' ? declaration.denominator : null,
+  };
+  fields.end();
+  return feature;
+}
+
+function readWindows(path: string, { windows, lateness }: WindowedDeclaration, partials: BoxedPartials): BoxedWindows {
+  const latenessMs = new Fields(path, { lateness }).durationMs('lateness');
+  const fields = new Fields(`${path} windows`, windows);
+  const kind = fields.choice('kind', ['session', 'tumbling', 'hopping']);
+  if (kind === 'session') {
+    const gapMs = positive(fields, 'gap');
+    fields.end();
+    return new SessionWindows(partials, { gapMs, latenessMs });
+  }
+  const sizeMs = positive(fields, 'size');
+  const advanceMs = kind === 'tumbling' ? sizeMs : positive(fields, 'advance');
+  fields.end();
+  const panes = Math.ceil((sizeMs + latenessMs) / paneWidthMs([sizeMs, advanceMs]));
+  if (panes > PANES_MAX)
+    throw invalid(
+      `${path} windows.${kind === 'tumbling' ? 'size' : 'advance'}`,
+      `would keep ${panes} panes per key.`,
+      `Stay below ${PANES_MAX}: (size + lateness) / the greatest common divisor of size and advance.`,
+    );
+  return new AlignedWindows(partials, { sizeMs, advanceMs, latenessMs });
+}
+
+function positive(fields: Fields, name: string): number {
+  const durationMs = fields.durationMs(name);
+  if (durationMs <= 0) throw invalid(fields.at(name), 'is not longer than nothing.', 'Give a duration such as 30m.');
+  return durationMs;
+}
+
+function tooLate(eventTimeMs: number, timeMs: number, latenessMs: number): Failure {
+  return new Failure(
+    'too_late',
+    `The event of ${new Date(eventTimeMs).toISOString()} came ${timeMs - eventTimeMs} ms behind the task's time, more than ${latenessMs} ms.`,
+    { fix: 'Raise the lateness if such events should still count.' },
+  );
+}

@@ -1,0 +1,199 @@
+// Declared windows over a topic: fields out of each event, features over windows of panes, one row out per event.
+//
+//   windows(builder, 'features', {
+//     from: { topic: 'flights', format: 'json', eventTime: 'ts' },
+//     step: '1h',
+//     features: { delay_mean_24h: { function: 'mean', field: 'dep_delay', window: '24h' } },
+//   }).to('flights.features', { format: 'json', key: 'k', eventTime: 'ts' });
+import { readAggregate } from '../../schemas/aggregate-declaration.ts';
+import { type AvroSchema } from '../../schemas/codec.ts';
+import { Fields, invalid } from '../../schemas/reading.ts';
+import { type NumericAggregate } from '../aggregates/aggregate.ts';
+import { aggregateOf } from '../aggregates/catalogue.ts';
+import { AvroFieldReader } from '../fields/avro-fields.ts';
+import { type AvroPart, AvroRowWriter, avroRowSchema } from '../fields/avro-row.ts';
+import { type FieldReader } from '../fields/field-reader.ts';
+import { JsonFieldReader } from '../fields/json-fields.ts';
+import { type JsonPart, JsonRowWriter } from '../fields/json-row.ts';
+import { type RowWriter } from '../fields/row-writer.ts';
+import { type DirectSubTopology } from '../direct.ts';
+import { type WindowedFeature } from '../windows/pane-ring.ts';
+import { windowStage } from '../windows/window-processor.ts';
+import { type TopologyBuilder } from './topology.ts';
+
+export interface WindowsDeclaration {
+  readonly from: {
+    readonly topic: string;
+    readonly format: 'json' | 'avro';
+    /** field with the event time, epoch ms; absent: the record's timestamp */
+    readonly eventTime?: string;
+    /** fields that events may lack */
+    readonly optional?: readonly string[];
+  };
+  /** width of a pane, e.g. `1m`: windows move in steps of it */
+  readonly step: string;
+  /** how far behind the newest event of its key an event may still count; `0s` unless given */
+  readonly lateness?: string;
+  /** by name: an aggregate function with its parameters (docs: streams/README.md), `field` and `window` */
+  readonly features: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+}
+
+/** What a row of the output has besides the features. */
+export interface RowDeclaration {
+  readonly format: 'json' | 'avro';
+  /** name under which the key stands; absent: it stands in the record's key only */
+  readonly key?: string;
+  readonly eventTime?: string;
+  /** fields of the event that go along: name in the row → name in the event */
+  readonly copy?: Readonly<Record<string, string>>;
+  /** avro only: id of the registered schema, `rowSchema` */
+  readonly schemaId?: number;
+}
+
+export class DeclaredWindows {
+  readonly #builder: TopologyBuilder;
+  readonly #name: string;
+  readonly #declaration: WindowsDeclaration;
+  readonly #features: readonly WindowedFeature[];
+  readonly #fields: readonly string[];
+  readonly #stepMs: number;
+  readonly #latenessMs: number;
+
+  /** @throws Failure `invalid_definition`, naming the field */
+  constructor(builder: TopologyBuilder, name: string, declaration: WindowsDeclaration, copied: readonly string[] = []) {
+    this.#builder = builder;
+    this.#name = name;
+    this.#declaration = declaration;
+    const { from } = declaration;
+    const fields = [...(from.eventTime === undefined ? [] : [from.eventTime]), ...copied];
+    const outer = new Fields(`windows ${name}:`, { step: declaration.step, lateness: declaration.lateness });
+    this.#stepMs = outer.durationMs('step');
+    this.#latenessMs = outer.durationMs('lateness', 0);
+    this.#features = Object.entries(declaration.features).map(([feature, value]) =>
+      readFeature(`windows ${name}: features.${feature}`, feature, value, fields),
+    );
+    this.#fields = fields;
+  }
+
+  /** The Avro schema of the rows that `to` writes with this declaration. */
+  rowSchema(row: RowDeclaration): AvroSchema {
+    return avroRowSchema(this.#name.replaceAll(/[^A-Za-z0-9]/g, '_'), 'millrace.rows', this.#avroParts(row));
+  }
+
+  to(topic: string, row: RowDeclaration): void {
+    const { from } = this.#declaration;
+    this.#builder.addDirect({
+      name: this.#name,
+      topic: from.topic,
+      outputTopic: topic,
+      make: ({ input, output }) => {
+        const stage: unknown = windowStage({
+          name: this.#name,
+          source: {
+            topic: from.topic,
+            reader: this.#reader(),
+            timeField: from.eventTime === undefined ? -1 : this.#fields.indexOf(from.eventTime),
+          },
+          windows: { stepMs: this.#stepMs, latenessMs: this.#latenessMs, features: this.#features },
+          output: { topic, partitions: output, isCopartitioned: input === output, writer: this.#writer(row) },
+        });
+        return stage as DirectSubTopology<never>;
+      },
+    });
+  }
+
+  #reader(): FieldReader {
+    const { format, optional = [] } = this.#declaration.from;
+    const wanted = this.#fields.map((name) => ({ name, optional: optional.includes(name) }));
+    return format === 'json' ? new JsonFieldReader(wanted) : new AvroFieldReader(wanted);
+  }
+
+  #writer(row: RowDeclaration): RowWriter {
+    if (row.format === 'json') return new JsonRowWriter(this.#jsonParts(row));
+    if (row.schemaId === undefined)
+      throw invalid(`windows ${this.#name}: schemaId`, 'is missing.', 'Register rowSchema(…), and pass its id.');
+    return new AvroRowWriter(row.schemaId, this.#avroParts(row));
+  }
+
+  #copied({ copy = {} }: RowDeclaration): { name: string; index: number }[] {
+    return Object.entries(copy).map(([name, field]) => {
+      const index = this.#fields.indexOf(field);
+      if (index < 0)
+        throw invalid(
+          `windows ${this.#name}: copy.${name}`,
+          `${field} is not read.`,
+          'Copy a field that a feature uses, or name it in `windows(…, copied)`.',
+        );
+      return { name, index };
+    });
+  }
+
+  #jsonParts(row: RowDeclaration): JsonPart[] {
+    const { optional = [] } = this.#declaration.from;
+    return [
+      ...(row.key === undefined ? [] : [{ name: row.key, of: 'key' } as const]),
+      ...(row.eventTime === undefined ? [] : [{ name: row.eventTime, of: 'time' } as const]),
+      ...this.#copied(row).map(({ name, index }): JsonPart => ({
+        name,
+        of: 'field',
+        index,
+        nulls: !optional.includes(this.#fields[index] ?? ''),
+      })),
+      ...this.#features.map(({ name }, index): JsonPart => ({ name, of: 'value', index })),
+    ];
+  }
+
+  #avroParts(row: RowDeclaration): AvroPart[] {
+    return [
+      ...(row.key === undefined ? [] : [{ name: row.key, of: 'key' } as const]),
+      ...(row.eventTime === undefined ? [] : [{ name: row.eventTime, of: 'time' } as const]),
+      ...this.#copied(row).map(({ name, index }): AvroPart => ({ name, of: 'field', index, type: 'nullable-double' })),
+      ...this.#features.map(({ name, aggregate }, index): AvroPart => ({
+        name,
+        of: 'value',
+        index,
+        type: aggregate.name === 'count' ? 'long' : 'nullable-double',
+      })),
+    ];
+  }
+}
+
+function readFeature(
+  path: string,
+  name: string,
+  value: Readonly<Record<string, unknown>>,
+  known: string[],
+): WindowedFeature {
+  const fields = new Fields(path, value);
+  const declaration = readAggregate(fields);
+  const aggregate = aggregateOf(declaration);
+  if (aggregate.kind !== 'numeric' || aggregate.ofText !== null)
+    throw invalid(
+      `${path}.function`,
+      `${declaration.function} is not kept in panes of numbers.`,
+      'Use `windowed` of a stream for it, or a feature view.',
+    );
+  const place = (field: string): number => {
+    const at = known.indexOf(field);
+    return at < 0 ? known.push(field) - 1 : at;
+  };
+  const feature = {
+    name,
+    aggregate: aggregate satisfies NumericAggregate,
+    field: aggregate.needsValue ? place(fields.text('field', 'amount')) : -1,
+    ...(declaration.function === 'ratio' ? { second: place(declaration.denominator) } : {}),
+    sizeMs: fields.durationMs('window'),
+  };
+  fields.end();
+  return feature;
+}
+
+/** @param copied fields that no feature uses and that `to` copies */
+export function windows(
+  builder: TopologyBuilder,
+  name: string,
+  declaration: WindowsDeclaration,
+  copied: readonly string[] = [],
+): DeclaredWindows {
+  return new DeclaredWindows(builder, name, declaration, copied);
+}

@@ -1,0 +1,194 @@
+// Reads changelogs into local stores: as far as a task that starts needs, or on and on, for standby copies. All of them through
+// one reader, beside whatever else the instance does; memory is bounded for all together.
+import { type Fetched, type LogReader, type TopicPartition, partitionId } from './log.ts';
+import { positionWrite } from './state/position.ts';
+import { type StateStore, type StoreWrite } from './store.ts';
+
+/** How long a change of what is followed may have to wait for a poll under way. */
+const POLL_MS = 20;
+/** Changes that are kept in memory before they are written, so that a key that changed often is written once. */
+const BUFFERED_BYTES_MAX = 32 * 1024 * 1024;
+/** A copy that is followed on and on is written after so many polls: what a crash makes it read again is no more than theirs. */
+const POLLS_PER_WRITE = 25;
+/** Rows of one write to the store. */
+const WRITE_ROWS_MAX = 5000;
+
+export class FollowedChangelog {
+  readonly changelog: TopicPartition;
+  readonly #store: StateStore;
+  readonly #changes = new Map<string, Buffer | null>();
+  readonly #settled = Promise.withResolvers<void>();
+  #next: number;
+  #written: number;
+  #until: number | null = null;
+  #pollsSinceWrite = 0;
+  /** of the fetches that the changes lie in */
+  bufferedBytes = 0;
+  /** changelog records read so far */
+  records = 0;
+
+  constructor(changelog: TopicPartition, store: StateStore, position: number) {
+    this.changelog = changelog;
+    this.#store = store;
+    this.#next = this.#written = position;
+    // whoever waits for the end hears of a failure; nobody has to
+    this.#settled.promise.catch(() => undefined);
+  }
+
+  /** the first offset that was not read yet */
+  get next(): number {
+    return this.#next;
+  }
+
+  /** where the following ends; null: not at all */
+  get until(): number | null {
+    return this.#until;
+  }
+
+  /**
+   * Ends the following once everything before `until` is in the store, or as soon as possible with 0. The store is left alone then.
+   * @throws what the log or the store threw
+   */
+  finishAt(until: number): Promise<void> {
+    this.#until = Math.min(until, this.#until ?? until);
+    return this.#settled.promise;
+  }
+
+  /** resolves when the following is over, rejects with what the log or the store threw */
+  get finished(): Promise<void> {
+    return this.#settled.promise;
+  }
+
+  take({ slabs, nextOffset }: Fetched): void {
+    for (const slab of slabs) {
+      this.records += slab.count;
+      // the whole fetch stays in memory as long as one of its values does
+      this.bufferedBytes += slab.data.length;
+      const { data, count, keyStarts, keyEnds, valueStarts, valueEnds } = slab;
+      for (let index = 0; index < count; index += 1) {
+        const start = valueStarts[index] ?? -1;
+        this.#changes.set(
+          data.toString('latin1', keyStarts[index], keyEnds[index]),
+          start < 0 ? null : data.subarray(start, valueEnds[index]),
+        );
+      }
+    }
+    this.#next = nextOffset;
+  }
+
+  get isFinished(): boolean {
+    return this.#until !== null && this.#next >= this.#until;
+  }
+
+  isWriteDue(): boolean {
+    this.#pollsSinceWrite += 1;
+    return this.#until === null && this.#next > this.#written && this.#pollsSinceWrite >= POLLS_PER_WRITE;
+  }
+
+  /** In several writes; the position comes with the last one: a crash between them begins again where this call began. */
+  async write(): Promise<void> {
+    this.#pollsSinceWrite = 0;
+    if (this.#next === this.#written) return;
+    let writes: StoreWrite[] = [];
+    for (const [key, value] of this.#changes) {
+      writes.push({ key: Buffer.from(key, 'latin1'), value });
+      if (writes.length < WRITE_ROWS_MAX) continue;
+      await this.#store.write(writes);
+      writes = [];
+    }
+    await this.#store.write([...writes, positionWrite(this.#next)]);
+    this.#written = this.#next;
+    this.#changes.clear();
+    this.bufferedBytes = 0;
+  }
+
+  settle(error?: unknown): void {
+    if (error === undefined) this.#settled.resolve();
+    else this.#settled.reject(error);
+  }
+}
+
+export class ChangelogFollower {
+  readonly #reader: LogReader;
+  readonly #followed = new Map<string, FollowedChangelog>();
+  #beginning: FollowedChangelog[] = [];
+  #loop: Promise<void> | null = null;
+  #closed = false;
+
+  constructor(reader: LogReader) {
+    this.#reader = reader;
+  }
+
+  /** @param position the first offset that the store has not got */
+  follow(changelog: TopicPartition, store: StateStore, position: number): FollowedChangelog {
+    const followed = new FollowedChangelog(changelog, store, position);
+    this.#beginning.push(followed);
+    this.#start();
+    return followed;
+  }
+
+  #start(): void {
+    this.#loop ??= this.#run().finally(() => {
+      this.#loop = null;
+      if (this.#beginning.length > 0) this.#start();
+    });
+  }
+
+  async #run(): Promise<void> {
+    try {
+      while (this.#begin()) {
+        // what is followed changes only between polls: a poll brings nothing that was meant for another store
+        for (const part of await this.#reader.poll(POLL_MS)) this.#followed.get(partitionId(part))?.take(part);
+        for (const followed of [...this.#followed.values()]) await this.#attend(followed);
+      }
+    } catch (error) {
+      for (const followed of [...this.#followed.values(), ...this.#beginning]) followed.settle(error);
+      this.#followed.clear();
+      this.#beginning = [];
+    }
+  }
+
+  /** @returns whether there is anything to follow */
+  #begin(): boolean {
+    const beginning = this.#beginning;
+    this.#beginning = [];
+    for (const followed of beginning) {
+      if (this.#closed || followed.isFinished) {
+        followed.settle();
+        continue;
+      }
+      this.#followed.set(partitionId(followed.changelog), followed);
+      this.#reader.assign(followed.changelog, followed.next);
+    }
+    return this.#followed.size > 0;
+  }
+
+  async #attend(followed: FollowedChangelog): Promise<void> {
+    const finished = followed.isFinished || this.#closed;
+    try {
+      if (finished || followed.isWriteDue() || this.#isFull(followed)) await followed.write();
+      if (finished) this.#end(followed);
+    } catch (error) {
+      // one damaged store does not end the others' following
+      this.#end(followed, error);
+    }
+  }
+
+  /** Whether this one takes too much of what all may take together. */
+  #isFull(followed: FollowedChangelog): boolean {
+    return followed.bufferedBytes * this.#followed.size >= BUFFERED_BYTES_MAX;
+  }
+
+  #end(followed: FollowedChangelog, error?: unknown): void {
+    this.#followed.delete(partitionId(followed.changelog));
+    this.#reader.unassign(followed.changelog);
+    followed.settle(error);
+  }
+
+  /** Resolves when every store is left alone. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#loop;
+    await this.#reader.close();
+  }
+}

@@ -1,0 +1,209 @@
+// Numbers of a JSON object, found by one walk over its bytes: nothing is decoded that nobody asked for.
+//
+// The walk is strict about what it reads (the object's shape, names, the wanted values) and only skips over the rest: a broken
+// value that nobody asked for may pass.
+import { Failure } from '../../schemas/failure.ts';
+import { type FieldReader, type WantedField } from './field-reader.ts';
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const OPEN = 0x7b;
+const CLOSE = 0x7d;
+const OPEN_LIST = 0x5b;
+const CLOSE_LIST = 0x5d;
+const COMMA = 0x2c;
+const COLON = 0x3a;
+const MINUS = 0x2d;
+const POINT = 0x2e;
+const ZERO = 0x30;
+const NINE = 0x39;
+
+/** Whole numbers up to here are exact, and so is one of them divided by a power of ten up to 10^22 (IEEE 754 division rounds right). */
+const EXACT_DIGITS = 15;
+const POWERS = Float64Array.from({ length: 23 }, (_, exponent) => 10 ** exponent);
+
+export class JsonFieldReader implements FieldReader {
+  readonly fields: readonly string[];
+  readonly #names: readonly Buffer[];
+  readonly #optional: readonly boolean[];
+  #data: Buffer = Buffer.alloc(0);
+  #at = 0;
+  #end = 0;
+  #problem = '';
+
+  constructor(wanted: readonly WantedField[]) {
+    this.fields = wanted.map(({ name }) => name);
+    this.#names = wanted.map(({ name }) => Buffer.from(JSON.stringify(name).slice(1, -1)));
+    this.#optional = wanted.map(({ optional }) => optional);
+  }
+
+  read(data: Buffer, start: number, end: number, into: Float64Array, at: number): Failure | null {
+    this.#data = data;
+    this.#at = start;
+    this.#end = end;
+    this.#problem = '';
+    let missing = (1 << this.#names.length) - 1;
+    for (let index = 0; index < this.#names.length; index += 1) into[at + index] = Number.NaN;
+    if (this.#next() !== OPEN) return notJson('does not start with {');
+    this.#at += 1;
+    if (this.#next() === CLOSE) return this.#complete(missing);
+    for (;;) {
+      const index = this.#name();
+      if (this.#next() !== COLON) return notJson(`has no ":" at byte ${this.#at - start}`);
+      this.#at += 1;
+      if (index < 0) this.#skip();
+      else {
+        const value = this.#number();
+        if (this.#problem !== '') return wrong(this.fields[index] ?? '', this.#problem);
+        into[at + index] = value;
+        missing &= ~(1 << index);
+      }
+      const separator = this.#next();
+      this.#at += 1;
+      if (separator === CLOSE) return this.#complete(missing);
+      if (separator !== COMMA) return notJson(`has neither "," nor "}" at byte ${this.#at - 1 - start}`);
+    }
+  }
+
+  #complete(missing: number): Failure | null {
+    if (missing === 0) return null;
+    for (let index = 0; index < this.#names.length; index += 1)
+      if ((missing & (1 << index)) !== 0 && this.#optional[index] !== true) return absent(this.fields[index] ?? '');
+    return null;
+  }
+
+  /** The next byte that is no white space; 0 at the end. */
+  #next(): number {
+    const data = this.#data;
+    let byte = data[this.#at] ?? 0;
+    while ((byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09) && this.#at < this.#end)
+      byte = data[++this.#at] ?? 0;
+    return this.#at < this.#end ? byte : 0;
+  }
+
+  /** Reads a name; gives the index of the wanted field, or −1. */
+  #name(): number {
+    if (this.#next() !== QUOTE) return -1;
+    const start = this.#at + 1;
+    this.#string();
+    const length = this.#at - 1 - start;
+    const names = this.#names;
+    for (let index = 0; index < names.length; index += 1) {
+      const name = names[index];
+      if (name !== undefined && name.length === length && this.#equals(name, start)) return index;
+    }
+    return -1;
+  }
+
+  #equals(name: Buffer, start: number): boolean {
+    const data = this.#data;
+    for (let index = 0; index < name.length; index += 1) if (data[start + index] !== name[index]) return false;
+    return true;
+  }
+
+  /** Moves behind the string that begins here. */
+  #string(): void {
+    const data = this.#data;
+    const end = this.#end;
+    let at = this.#at + 1;
+    for (let byte = data[at]; byte !== QUOTE && at < end; byte = data[at]) at += byte === BACKSLASH ? 2 : 1;
+    this.#at = at + 1;
+  }
+
+  /** Moves behind the value that begins here. */
+  #skip(): void {
+    const data = this.#data;
+    const end = this.#end;
+    let depth = 0;
+    this.#next();
+    while (this.#at < end) {
+      const byte = data[this.#at];
+      if (byte === QUOTE) {
+        this.#string();
+        if (depth === 0) return;
+        continue;
+      }
+      if (byte === OPEN || byte === OPEN_LIST) depth += 1;
+      else if (byte === CLOSE || byte === CLOSE_LIST) {
+        if (depth === 0) return;
+        depth -= 1;
+      } else if (byte === COMMA && depth === 0) return;
+      this.#at += 1;
+    }
+  }
+
+  /** The number that begins here; sets #problem where there is none. */
+  #number(): number {
+    const first = this.#next();
+    const start = this.#at;
+    if (first === 0x6e && this.#literal('null')) return Number.NaN;
+    if (first === 0x74 && this.#literal('true')) return 1;
+    if (first === 0x66 && this.#literal('false')) return 0;
+    const data = this.#data;
+    const end = this.#end;
+    let at = start;
+    const negative = first === MINUS;
+    if (negative) at += 1;
+    let digits = 0;
+    let count = 0;
+    let decimals = 0;
+    let byte = data[at] ?? 0;
+    while (byte >= ZERO && byte <= NINE && at < end) {
+      digits = digits * 10 + (byte - ZERO);
+      count += 1;
+      byte = data[++at] ?? 0;
+    }
+    if (byte === POINT && count > 0) {
+      byte = data[++at] ?? 0;
+      while (byte >= ZERO && byte <= NINE && at < end) {
+        digits = digits * 10 + (byte - ZERO);
+        decimals += 1;
+        byte = data[++at] ?? 0;
+      }
+    }
+    this.#at = at;
+    if (count === 0) {
+      this.#problem = 'is no number';
+      return 0;
+    }
+    if (byte === 0x65 || byte === 0x45) return this.#slowNumber(start);
+    if (count + decimals > EXACT_DIGITS && (decimals > 0 || digits > Number.MAX_SAFE_INTEGER))
+      return this.#slowNumber(start);
+    const value = decimals === 0 ? digits : digits / (POWERS[decimals] ?? 1);
+    return negative ? -value : value;
+  }
+
+  /** Exponents and long numbers are left to the language. */
+  #slowNumber(start: number): number {
+    this.#at = start;
+    this.#skip();
+    const text = this.#data.toString('latin1', start, this.#at).trim();
+    const value = Number(text);
+    if (!Number.isFinite(value)) this.#problem = `is ${text.slice(0, 40)}, no finite number`;
+    return value;
+  }
+
+  #literal(word: 'null' | 'true' | 'false'): boolean {
+    for (let index = 0; index < word.length; index += 1)
+      if (this.#data[this.#at + index] !== word.charCodeAt(index)) return false;
+    this.#at += word.length;
+    return true;
+  }
+}
+
+function notJson(problem: string): Failure {
+  return new Failure('undecodable_record', `The value is no JSON object: it ${problem}.`, {
+    fix: 'Produce a JSON object.',
+  });
+}
+
+function wrong(field: string, problem: string): Failure {
+  return new Failure('invalid_field', `${field} ${problem}.`, { field, fix: 'Give a finite number or null.' });
+}
+
+function absent(field: string): Failure {
+  return new Failure('missing_field', `The event has no field ${field}.`, {
+    field,
+    fix: 'Produce it (null where it is unknown), or declare it optional.',
+  });
+}

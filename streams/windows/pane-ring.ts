@@ -1,0 +1,251 @@
+// Declared windows compiled to a ring of panes: one row per key holds, per pane of one step, the partial results of all its
+// aggregates; a window of k panes is the fold of the newest k. One row is changed per event, not one per window.
+//
+//   row: pane │ pane │ … │ pane        oldest first, only panes that have events
+//   pane: number of the pane (⌊event time / step⌋) │ slots of aggregate 0 │ slots of aggregate 1 │ …
+//
+// A window of `size` ending in the pane of the newest event covers the panes (newest − size/step, newest].
+import { type NumericAggregate } from '../aggregates/aggregate.ts';
+import { Failure } from '../../schemas/failure.ts';
+
+export interface WindowedFeature {
+  readonly name: string;
+  readonly aggregate: NumericAggregate;
+  /** index of its value among the fields of an event; −1: it counts events */
+  readonly field: number;
+  /** index of its second value (a ratio's denominator) */
+  readonly second?: number;
+  /** a multiple of the step, ms */
+  readonly sizeMs: number;
+}
+
+export interface PaneRingSpec {
+  /** width of a pane, ms */
+  readonly stepMs: number;
+  /** how far behind the newest event of its key an event may still count, ms */
+  readonly latenessMs: number;
+  readonly features: readonly WindowedFeature[];
+}
+
+/** The panes of one key. */
+export interface PaneRow {
+  data: Float64Array;
+  /** doubles before the oldest pane, in `data` */
+  start: number;
+  panes: number;
+}
+
+/** An aggregate over one field: kept once per pane, however many windows ask for it. */
+interface Group {
+  readonly aggregate: NumericAggregate;
+  readonly field: number;
+  readonly second: number;
+  /** place of its slots in a pane */
+  readonly slot: number;
+}
+
+interface CompiledFeature {
+  readonly aggregate: NumericAggregate;
+  readonly group: number;
+  readonly window: number;
+}
+
+/** Rows start with room for so many panes. */
+const FIRST_PANES = 4;
+
+export class PaneRing {
+  readonly stepMs: number;
+  /** doubles of a pane */
+  readonly stride: number;
+  /** panes of the largest window */
+  readonly panesMax: number;
+  readonly width: number;
+  readonly #latenessMs: number;
+  readonly #groups: readonly Group[];
+  readonly #features: readonly CompiledFeature[];
+  /** panes per window, ascending */
+  readonly #windows: readonly number[];
+  /** partial results by window, laid out as panes are */
+  readonly #partials: Float64Array;
+
+  /** @throws Failure `invalid_definition` */
+  constructor({ stepMs, latenessMs, features }: PaneRingSpec) {
+    if (!(stepMs > 0))
+      throw new Failure('invalid_definition', 'step: a ring of panes needs a step.', {
+        field: 'step',
+        fix: 'Give a step such as 1m; exact windows (step 0) are kept event by event.',
+      });
+    for (const { name, sizeMs } of features)
+      if (!(sizeMs > 0) || sizeMs % stepMs !== 0)
+        throw new Failure('invalid_definition', `${name}: ${sizeMs} ms is no multiple of the step, ${stepMs} ms.`, {
+          field: `features.${name}.window`,
+          fix: 'Choose a window that is a whole number of steps.',
+        });
+    this.stepMs = stepMs;
+    this.#latenessMs = latenessMs;
+    const groups: Group[] = [];
+    let slot = 1;
+    this.#windows = [...new Set(features.map(({ sizeMs }) => sizeMs / stepMs))].sort((a, b) => a - b);
+    this.#features = features.map(({ aggregate, field, second = -1, sizeMs }) => {
+      const wanted = aggregate.needsValue ? field : -1;
+      // what is kept is the same: sum and mean of a field share it
+      let group = groups.findIndex(
+        (known) => known.aggregate.partial === aggregate.partial && known.field === wanted && known.second === second,
+      );
+      if (group < 0) {
+        group = groups.push({ aggregate, field: wanted, second, slot }) - 1;
+        slot += aggregate.slots;
+      }
+      return { aggregate, group, window: this.#windows.indexOf(sizeMs / stepMs) };
+    });
+    this.#groups = groups;
+    this.stride = slot;
+    this.panesMax = this.#windows[this.#windows.length - 1] ?? 1;
+    this.width = features.length;
+    this.#partials = new Float64Array(this.#windows.length * slot);
+  }
+
+  newRow(): PaneRow {
+    return { data: new Float64Array(FIRST_PANES * this.stride), start: 0, panes: 0 };
+  }
+
+  /**
+   * Counts one event and gives the windows' values as of the newest event of its key.
+   * @param fields the event's fields at `fieldsAt`; NaN: it has none
+   * @param into one double per feature at `intoAt`; NaN: undefined
+   * @returns false, and nothing has changed: the event is later than `lateness`, or than the largest window
+   */
+  add(
+    row: PaneRow,
+    timeMs: number,
+    fields: Float64Array,
+    fieldsAt: number,
+    into: Float64Array,
+    intoAt: number,
+  ): boolean {
+    const pane = Math.floor(timeMs / this.stepMs);
+    const at = this.#paneFor(row, pane);
+    if (at < 0) return false;
+    const { data } = row;
+    for (const { aggregate, field, second, slot } of this.#groups) {
+      if (field < 0) aggregate.add(data, at + slot, 1, timeMs);
+      else {
+        const value = fields[fieldsAt + field] ?? Number.NaN;
+        const other = second < 0 ? 0 : (fields[fieldsAt + second] ?? Number.NaN);
+        // NaN alone differs from itself
+        if (value === value && other === other) aggregate.add(data, at + slot, value, timeMs, other);
+      }
+    }
+    this.#fold(row, timeMs, into, intoAt);
+    return true;
+  }
+
+  /** Number of the newest pane; −∞ for an empty row. */
+  newestPane({ data, start, panes }: PaneRow): number {
+    return panes === 0 ? -Infinity : (data[start + (panes - 1) * this.stride] ?? 0);
+  }
+
+  /** Where the pane stands in the row's data, made when it is missing; −1: too late. */
+  #paneFor(row: PaneRow, pane: number): number {
+    const { stride } = this;
+    const newest = this.newestPane(row);
+    if (pane > newest) {
+      this.#drop(row, pane - this.panesMax);
+      return this.#append(row, pane);
+    }
+    if (pane === newest) return row.start + (row.panes - 1) * stride;
+    if (pane <= newest - this.panesMax || (newest - pane) * this.stepMs > this.#latenessMs) return -1;
+    let index = row.panes - 1;
+    while (index > 0 && (row.data[row.start + (index - 1) * stride] ?? 0) >= pane) index -= 1;
+    const at = row.start + index * stride;
+    return row.data[at] === pane ? at : this.#insert(row, index, pane);
+  }
+
+  /** Lets go of panes up to this number. */
+  #drop(row: PaneRow, upTo: number): void {
+    const { data } = row;
+    while (row.panes > 0 && (data[row.start] ?? 0) <= upTo) {
+      row.start += this.stride;
+      row.panes -= 1;
+    }
+    if (row.panes === 0) row.start = 0;
+  }
+
+  #append(row: PaneRow, pane: number): number {
+    const { stride } = this;
+    let at = row.start + row.panes * stride;
+    if (at + stride > row.data.length) {
+      makeRoom(row, stride);
+      at = row.start + row.panes * stride;
+    }
+    row.panes += 1;
+    this.#init(row.data, at, pane);
+    return at;
+  }
+
+  #insert(row: PaneRow, index: number, pane: number): number {
+    const { stride } = this;
+    const end = row.start + row.panes * stride;
+    if (end + stride > row.data.length) makeRoom(row, stride);
+    const at = row.start + index * stride;
+    row.data.copyWithin(at + stride, at, row.start + row.panes * stride);
+    row.panes += 1;
+    this.#init(row.data, at, pane);
+    return at;
+  }
+
+  #init(data: Float64Array, at: number, pane: number): void {
+    data[at] = pane;
+    for (const { aggregate, slot } of this.#groups) aggregate.init(data, at + slot);
+  }
+
+  // From the smallest window to the largest: each is the fold of the panes that the smaller one lacks, and of that one.
+  #fold(row: PaneRow, timeMs: number, into: Float64Array, intoAt: number): void {
+    const { stride } = this;
+    const { data, start, panes } = row;
+    const partials = this.#partials;
+    const newest = data[start + (panes - 1) * stride] ?? 0;
+    let firstOfSmaller = panes;
+    for (let window = 0; window < this.#windows.length; window += 1) {
+      const oldest = newest - (this.#windows[window] ?? 0);
+      let first = firstOfSmaller;
+      while (first > 0 && (data[start + (first - 1) * stride] ?? 0) > oldest) first -= 1;
+      const own = window * stride;
+      for (const { aggregate, slot } of this.#groups) {
+        aggregate.init(partials, own + slot);
+        if (first < firstOfSmaller)
+          aggregate.fold(partials, own + slot, data, start + first * stride + slot, stride, firstOfSmaller - first);
+        if (window > 0) aggregate.fold(partials, own + slot, partials, own - stride + slot, stride, 1);
+      }
+      firstOfSmaller = first;
+    }
+    for (let index = 0; index < this.#features.length; index += 1) {
+      const feature = this.#features[index];
+      if (feature === undefined) continue;
+      const slot = this.#groups[feature.group]?.slot ?? 0;
+      into[intoAt + index] = feature.aggregate.result(partials, feature.window * stride + slot, timeMs) ?? Number.NaN;
+    }
+  }
+
+  /** The windows' values as they stand. */
+  values(row: PaneRow, timeMs: number): (number | null)[] {
+    const into = new Float64Array(this.width);
+    if (row.panes === 0) return this.#features.map(() => null);
+    this.#fold(row, timeMs, into, 0);
+    return Array.from(into, (value) => (Number.isNaN(value) ? null : value));
+  }
+}
+
+/** Room for one more pane behind the newest. */
+function makeRoom(row: PaneRow, stride: number): void {
+  const used = row.panes * stride;
+  // much of it may be free in front
+  if (row.start >= used) {
+    row.data.copyWithin(0, row.start, row.start + used);
+  } else {
+    const larger = new Float64Array(Math.max(2 * used, used + 2 * stride));
+    larger.set(row.data.subarray(row.start, row.start + used));
+    row.data = larger;
+  }
+  row.start = 0;
+}

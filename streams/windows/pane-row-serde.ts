@@ -1,0 +1,103 @@
+// Rows of panes as bytes. Most partial results are small whole numbers, so a double is written short:
+//
+//   version u8 (1) | panes varint | per pane: its distance from the pane before (the first: from 0) | each slot
+//   whole numbers below 2^44: zigzag, doubled, as a varint; everything else: the byte 1, then the double (little endian)
+//
+// Law: decode(encode(row)) behaves as row.
+import { Failure } from '../../schemas/failure.ts';
+import { type PaneRing, type PaneRow } from './pane-ring.ts';
+
+const VERSION = 1;
+const WHOLE_MAX = 2 ** 44;
+/** Bytes of a double at most. */
+const DOUBLE_BYTES = 9;
+
+/** Bytes that a row takes at most. */
+export function rowBytesMax(ring: PaneRing, row: PaneRow): number {
+  return 1 + DOUBLE_BYTES + row.panes * ring.stride * DOUBLE_BYTES;
+}
+
+/** @returns the position behind the row */
+export function writeRow(ring: PaneRing, { data, start, panes }: PaneRow, into: Buffer, at: number): number {
+  const { stride } = ring;
+  into[at++] = VERSION;
+  at = writeDouble(into, at, panes);
+  let before = 0;
+  for (let index = 0; index < panes; index += 1) {
+    const base = start + index * stride;
+    const pane = data[base] ?? 0;
+    at = writeDouble(into, at, pane - before);
+    before = pane;
+    for (let slot = 1; slot < stride; slot += 1) at = writeDouble(into, at, data[base + slot] ?? 0);
+  }
+  return at;
+}
+
+function writeDouble(into: Buffer, at: number, value: number): number {
+  // the usual case first: small, whole, and not −0
+  if (value === (value | 0) && value < 0x1000_0000 && value > -0x1000_0000 && (value !== 0 || 1 / value > 0)) {
+    let left = value < 0 ? (-2 * value - 1) << 1 : value << 2;
+    while (left >= 128) {
+      into[at++] = (left & 127) | 128;
+      left >>>= 7;
+    }
+    into[at++] = left;
+    return at;
+  }
+  if (Number.isInteger(value) && value < WHOLE_MAX && value > -WHOLE_MAX && value !== 0) {
+    let left = (value < 0 ? -2 * value - 1 : 2 * value) * 2;
+    while (left >= 128) {
+      into[at++] = (left % 128) | 128;
+      left = Math.floor(left / 128);
+    }
+    into[at++] = left;
+    return at;
+  }
+  into[at] = 1;
+  return into.writeDoubleLE(value, at + 1);
+}
+
+/** @throws Failure `undecodable_record` */
+export function readRow(ring: PaneRing, bytes: Buffer): PaneRow {
+  if (bytes[0] !== VERSION)
+    throw new Failure('undecodable_record', `A window row has the unknown version ${bytes[0]}.`, {
+      fix: 'Delete the state folder, and the changelog where its rows were written by another program.',
+    });
+  const reader = new DoubleReader(bytes, 1);
+  const { stride } = ring;
+  const panes = reader.next();
+  const data = new Float64Array(Math.max(1, panes + 1) * stride);
+  let pane = 0;
+  for (let index = 0; index < panes; index += 1) {
+    pane += reader.next();
+    data[index * stride] = pane;
+    for (let slot = 1; slot < stride; slot += 1) data[index * stride + slot] = reader.next();
+  }
+  return { data, start: 0, panes };
+}
+
+class DoubleReader {
+  readonly #bytes: Buffer;
+  #at: number;
+
+  constructor(bytes: Buffer, at: number) {
+    this.#bytes = bytes;
+    this.#at = at;
+  }
+
+  next(): number {
+    const bytes = this.#bytes;
+    let byte = bytes[this.#at++] ?? 0;
+    if (byte === 1) {
+      this.#at += 8;
+      return bytes.readDoubleLE(this.#at - 8);
+    }
+    let value = byte & 127;
+    for (let scale = 128; byte >= 128; scale *= 128) {
+      byte = bytes[this.#at++] ?? 0;
+      value += (byte & 127) * scale;
+    }
+    const zigzag = value / 2;
+    return zigzag % 2 === 0 ? zigzag / 2 : -(zigzag + 1) / 2;
+  }
+}

@@ -1,0 +1,75 @@
+// From an event to its feature row, readable: open loop at 2,000 events/s, ours beside Kafka Streams, by the peers' own harness.
+import { type Run, finish, readOptions, rounded, say, tell } from './outcome.ts';
+import { freshState, ourCommand, python, requirePeers } from './peers.ts';
+
+const options = readOptions();
+requirePeers();
+const ROUNDS = options.quick ? 1 : 3;
+const [RATE, SECONDS, WARM_SECONDS] = ['2000', options.quick ? '5' : '15', options.quick ? '4' : '8'];
+
+function kafkaStreams(name: string, group: string, guarantee: string, commitMs: number): string[] {
+  return [
+    ...[
+      'java',
+      ...(guarantee === 'alo' ? ['-Dlowlat=1'] : []),
+      '-Xmx1g',
+      '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn',
+    ],
+    ...['-cp', 'java/classes:java/libs/*', 'FeatApp', 'papi-kv', guarantee, '1', group, `state/${group}`],
+    ...[`li-${name}`, `lo-${name}`, String(commitMs), '0'],
+  ];
+}
+
+async function measure(name: string, command: (group: string) => string[]): Promise<Run> {
+  const group = `${name}-${process.pid}-${Math.round(performance.now())}`;
+  const result = await python('latency.py', [
+    name,
+    'flights',
+    `li-${name}`,
+    `lo-${name}`,
+    RATE,
+    SECONDS,
+    WARM_SECONDS,
+    '--',
+    ...command(group),
+  ]);
+  const number = (key: string): number => Number(result[key]);
+  if (!(number('n') > 0)) throw new Error(`${name} gave nothing: ${JSON.stringify(result)}`);
+  return {
+    p50_ms: number('p50_ms'),
+    p99_ms: number('p99_ms'),
+    seen_share: rounded(number('n') / number('want')),
+    engine_cores: number('engine_cpu_cores'),
+    peak_rss_mb: (result['rss_mb'] as readonly number[])[0] ?? Number.NaN,
+    busy_cores: number('system_busy_cores'),
+  };
+}
+
+const ours = (name: string, guarantee: 'alo' | 'eos', commitMs: number) => (): Promise<Run> =>
+  measure(name, (group) =>
+    ourCommand(group, { in: `li-${name}`, out: `lo-${name}` }, guarantee, commitMs, freshState(name)),
+  );
+const theirs = (name: string, guarantee: 'alo' | 'eos', commitMs: number) => (): Promise<Run> =>
+  measure(name, (group) => kafkaStreams(name, group, guarantee, commitMs));
+
+const jobs: Readonly<Record<string, () => Promise<Run>>> = {
+  'millrace exactly-once 100 ms': ours('lat-mr-eos-100', 'eos', 100),
+  'kafka-streams exactly-once 100 ms': theirs('lat-ks-eos-100', 'eos', 100),
+  'millrace at-least-once': ours('lat-mr-alo', 'alo', 1000),
+  'kafka-streams at-least-once, no linger': theirs('lat-ks-alo', 'alo', 1000),
+  'millrace exactly-once 20 ms': ours('lat-mr-eos-20', 'eos', 20),
+};
+const runs: Record<string, Run[]> = {};
+for (let round = 1; round <= ROUNDS; round += 1) {
+  for (const [name, job] of Object.entries(jobs)) {
+    const run = await job();
+    say(`round ${round}, ${name}: ${tell(run)}`);
+    (runs[name] ??= []).push(run);
+  }
+}
+finish(options, {
+  measures:
+    'From the intended sending time of an event to the moment at which a read-committed consumer has its row (no coordinated omission); the load generator, the broker and the engine share two cores, so the tails are mostly contention: only ratios within one run mean anything. By shared/peers/streams/py/latency.py.',
+  settings: { events_per_s: Number(RATE), seconds: Number(SECONDS) },
+  variants: runs,
+});

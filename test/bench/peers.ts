@@ -1,0 +1,79 @@
+// The peers' own harness (shared/peers/streams), so that a stranger measures them and us alike: its work folder is made once by
+// `WORK=FOLDER shared/peers/streams/setup.sh`, which also starts the broker that all of them use.
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { root } from './bench-stack.ts';
+import { say } from './outcome.ts';
+
+const scripts = process.env['MILLRACE_TEST_PEERS'] ?? join(root, '../shared/peers/streams');
+export const work = process.env['MILLRACE_TEST_PEERS_WORK'] ?? join(scripts, 'work');
+
+export function requirePeers(): void {
+  if (existsSync(join(work, 'data/reference.json'))) return;
+  say(`There is no peers' work folder at ${work}.`);
+  say(`Make it with \`WORK=${work} ${join(scripts, 'setup.sh')}\` (it also starts the broker on 127.0.0.1:29092),`);
+  say('or name another with MILLRACE_TEST_PEERS_WORK (and the scripts with MILLRACE_TEST_PEERS).');
+  process.exit(2);
+}
+
+/** Our job's command line for the harness. */
+export function ourCommand(
+  group: string,
+  topics: { in: string; out: string },
+  guarantee: 'alo' | 'eos',
+  commitMs: number,
+  state: string,
+): string[] {
+  return [
+    process.execPath,
+    join(root, 'infra/cli/millrace.ts'),
+    ...['bench', 'feature-job', '--group', group, '--in', topics.in, '--out', topics.out],
+    ...['--guarantee', guarantee, '--commit-ms', String(commitMs), '--state', state],
+  ];
+}
+
+export function freshState(name: string): string {
+  const state = join(work, 'state', name);
+  rmSync(state, { recursive: true, force: true });
+  mkdirSync(state, { recursive: true });
+  return state;
+}
+
+/** Runs one of the peers' Python programs; gives the JSON of its last line that is JSON. */
+export async function python(program: string, args: readonly string[]): Promise<Readonly<Record<string, unknown>>> {
+  const text = await run(join(work, 'venv/bin/python'), [join(scripts, 'py', program), ...args]);
+  return lastJson(text);
+}
+
+export async function script(name: string, args: readonly string[]): Promise<Readonly<Record<string, unknown>>> {
+  return lastJson(await run(join(scripts, name), args));
+}
+
+export function text(program: string, args: readonly string[]): Promise<string> {
+  return run(join(work, 'venv/bin/python'), [join(scripts, 'py', program), ...args]);
+}
+
+function run(command: string, args: readonly string[]): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, {
+      cwd: work,
+      env: { ...process.env, WORK: work },
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    let output = '';
+    child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    child.once('error', reject);
+    child.once('exit', () => resolve(output));
+  });
+}
+
+function lastJson(output: string): Readonly<Record<string, unknown>> {
+  const line = output
+    .trim()
+    .split('\n')
+    .reverse()
+    .find((one) => one.startsWith('{'));
+  if (line === undefined) throw new Error(`no result: ${output.slice(-500)}`);
+  return JSON.parse(line) as Readonly<Record<string, unknown>>;
+}

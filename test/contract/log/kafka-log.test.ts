@@ -1,0 +1,71 @@
+// The same suite on Apache Kafka: one broker for all of it, the tests one after the other.
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before } from 'node:test';
+import { Connection, deleteRecordsV2 } from '@platformatic/kafka';
+import { systemClock } from '../../../infra/clock.ts';
+import { type RunningBroker, startBroker } from '../../../infra/embedded/broker.ts';
+import { freePort } from '../../../infra/embedded/child.ts';
+import { KafkaLog } from '../../../infra/kafka/kafka-log.ts';
+import { type Clock } from '../../../streams/clock.ts';
+import { type Log } from '../../../streams/log.ts';
+import { type LogWorld } from './log-world.ts';
+import { membershipSuite } from './membership-suite.ts';
+import { recordsSuite } from './records-suite.ts';
+import { transactionsSuite } from './transactions-suite.ts';
+
+const TIMEOUT_MS = 20_000;
+
+const folder = mkdtempSync(join(tmpdir(), 'millrace-contract-'));
+let broker: RunningBroker | null = null;
+
+before(async () => {
+  const libsDir = process.env['MILLRACE_KAFKA_LIBS'];
+  if (libsDir === undefined) throw new Error('MILLRACE_KAFKA_LIBS is not set; run `npm test -- contract`.');
+  const logFile = join(folder, 'broker.log');
+  const java = process.env['MILLRACE_JAVA'] ?? 'java';
+  const port = await freePort();
+  try {
+    broker = await startBroker({
+      dataDir: join(folder, 'kafka'),
+      libsDir,
+      logFile,
+      host: '127.0.0.1',
+      port,
+      java,
+      heapMb: 512,
+    });
+  } catch (error) {
+    process.stderr.write(readFileSync(logFile, 'utf8').slice(-3000));
+    throw error;
+  }
+});
+
+after(async () => {
+  await broker?.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function client(clock: Clock): Log {
+  return new KafkaLog({ brokers: [broker?.address ?? ''], clientId: 'contract', clock });
+}
+
+const world: LogWorld = {
+  name: 'kafka',
+  clock: systemClock,
+  client,
+  run: (body) => body(),
+  truncate: async ({ topic, partition }, offset) => {
+    const [host = '', port = ''] = (broker?.address ?? '').split(':');
+    const connection = new Connection('contract');
+    await connection.connect(host, Number(port));
+    const partitions = [{ partitionIndex: partition, offset: BigInt(offset) }];
+    await deleteRecordsV2.api.async(connection, [{ name: topic, partitions }], TIMEOUT_MS);
+    await connection.close();
+  },
+};
+
+recordsSuite(world);
+transactionsSuite(world);
+membershipSuite(world);

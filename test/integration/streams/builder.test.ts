@@ -1,0 +1,177 @@
+// A declared topology on Apache Kafka, two instances of it, as `millrace stream` runs it: joins, broken and late records, a lost state.
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { systemClock } from '../../../infra/clock.ts';
+import { type Connections } from '../../../infra/connect.ts';
+import { type RunningBroker, startBroker } from '../../../infra/embedded/broker.ts';
+import { freePort } from '../../../infra/embedded/child.ts';
+import { KafkaLog } from '../../../infra/kafka/kafka-log.ts';
+import { readSettings } from '../../../infra/settings.ts';
+import { runTopology } from '../../../infra/topology-runner.ts';
+import { EventCodec } from '../../../schemas/codec.ts';
+import { type DeadLetter } from '../../../schemas/events.generated.ts';
+import { topicNames } from '../../../schemas/topics.ts';
+import { type Application } from '../../../streams/application.ts';
+import { json, text } from '../../../streams/builder/format.ts';
+import { topology } from '../../../streams/builder/topology.ts';
+import { type LogRecord } from '../../../streams/log.ts';
+import { MemoryRegistry } from '../../../streams/testing/memory-registry.ts';
+import { controlTopics } from '../../../streams/topology.ts';
+
+interface Order {
+  readonly id: string;
+  readonly product: string;
+  readonly customer: string;
+  readonly at: number;
+}
+
+const declared = topology('invoices', ({ stream, table }) => {
+  const prices = table('prices', text);
+  const customers = table('customers', text);
+  prices.to('prices-seen', text);
+  stream('orders', json<Order>(), { timeOf: ({ at }) => at })
+    .keyBy(({ product }) => product)
+    .asOf('priced', prices, {
+      ...{ kind: 'inner', lateness: '12s', history: '1h' },
+      join: (order, price) => ({ ...order, price }),
+    })
+    .keyBy(({ id }) => id, json())
+    .table()
+    .joinForeignKey('invoiced', customers, {
+      ...{ kind: 'inner', lateness: '1h' },
+      foreignKey: ({ customer }) => customer,
+      join: ({ id, price }, customer) => `${id}: ${price} for ${customer}`,
+    })
+    .to('invoices', text);
+});
+
+const PARTITIONS = { prices: 2, 'prices-seen': 2, orders: 3, customers: 4, invoices: 2 };
+const names = topicNames('millrace.');
+const folder = mkdtempSync(join(tmpdir(), 'millrace-builder-'));
+const registry = Object.assign(new MemoryRegistry(), { latest: () => Promise.resolve(null) });
+const codec = new EventCodec(registry);
+let broker: RunningBroker;
+let log: KafkaLog;
+
+before(async () => {
+  const libsDir = process.env['MILLRACE_KAFKA_LIBS'];
+  if (libsDir === undefined) throw new Error('MILLRACE_KAFKA_LIBS is not set; run `npm test -- integration`.');
+  broker = await startBroker({
+    ...{ dataDir: join(folder, 'kafka'), libsDir, logFile: join(folder, 'broker.log'), host: '127.0.0.1' },
+    ...{ port: await freePort(), java: process.env['MILLRACE_JAVA'] ?? 'java', heapMb: 512 },
+  });
+  log = clientOf('test');
+  const admin = log.admin();
+  const topics = Object.entries(PARTITIONS).map(([name, partitions]) => ({ name, partitions, config: {} }));
+  await admin.ensureTopics([...topics, ...controlTopics(names)]);
+  await admin.close();
+});
+
+after(async () => {
+  await log.close();
+  await broker.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function clientOf(clientId: string): KafkaLog {
+  return new KafkaLog({ brokers: [broker.address], clientId, clock: systemClock });
+}
+
+interface Instance {
+  readonly application: Application;
+  stop(): Promise<void>;
+}
+
+async function start(instance: string): Promise<Instance> {
+  const own = clientOf(instance);
+  const connections: Connections = { log: own, registry, codec, topics: names };
+  const settings = readSettings({ MILLRACE_DATA_DIR: join(folder, 'data'), MILLRACE_COMMIT_INTERVAL_MS: '50' });
+  const application = await runTopology(declared, connections, settings, { instance, guarantee: 'exactly-once' });
+  return {
+    application,
+    stop: async () => {
+      await application.stop();
+      await own.close();
+    },
+  };
+}
+
+async function produce(topic: string, key: string, value: string, timestampMs: number): Promise<void> {
+  const writer = log.writer();
+  await writer.append([{ topic, timestampMs, key: Buffer.from(key), value: Buffer.from(value) }]);
+  await writer.close();
+}
+
+const order = (id: string, customer: string, at: number): Promise<void> =>
+  produce('orders', id, JSON.stringify({ id, product: 'tea', customer, at }), at);
+
+const WITHIN_MS = 60_000;
+
+/** All records of a topic from its beginning, once `isEnough`. */
+async function read(
+  topic: string,
+  partitions: number,
+  isEnough: (records: readonly LogRecord[]) => boolean,
+): Promise<readonly LogRecord[]> {
+  const reader = log.reader();
+  for (let partition = 0; partition < partitions; partition += 1) reader.assign({ topic, partition }, 0);
+  const records: LogRecord[] = [];
+  const untilMs = performance.now() + WITHIN_MS;
+  while (!isEnough(records)) {
+    if (performance.now() > untilMs)
+      throw new Error(`${topic}: only ${records.map(({ value }) => String(value)).join(', ')}`);
+    for (const fetched of await reader.poll(100)) records.push(...fetched.records);
+  }
+  await reader.close();
+  return records;
+}
+
+async function invoices(count: number): Promise<string[]> {
+  const records = await read('invoices', PARTITIONS.invoices, ({ length }) => length >= count);
+  return records.map(({ value }) => String(value)).sort();
+}
+
+test('joins of a declared topology on two instances, with dead letters, and again after one has lost its state', async () => {
+  const first = await start('one');
+  const second = await start('two');
+  await produce('prices', 'tea', '10', 1_000_000);
+  await produce('prices', 'tea', '12', 1_050_000);
+  await read('prices-seen', PARTITIONS['prices-seen'], ({ length }) => length === 2);
+  await produce('customers', 'c1', 'Ada', 1_000_000);
+  await order('o1', 'c1', 1_045_000);
+  await order('o2', 'c1', 1_055_000);
+  await order('o3', 'c2', 1_056_000);
+  assert.deepEqual(await invoices(2), ['o1: 10 for Ada', 'o2: 12 for Ada']);
+
+  // no JSON, and an order from before what the join still takes
+  await produce('orders', 'broken', '{"id":', 1_056_000);
+  await order('late', 'c1', 1_040_000);
+  const letters = await read(names.deadLetters, 1, ({ length }) => length === 2);
+  await codec.reader.prepare(letters.map(({ value }) => value));
+  const told = letters.map(({ value }) => codec.reader.decode(value ?? Buffer.alloc(0)).value as DeadLetter);
+  assert.deepEqual(told.map(({ code, stage, source_topic }) => `${code} ${stage} ${source_topic}`).sort(), [
+    `too_late process ${names.repartition('invoices.1')}`,
+    'undecodable_record decode orders',
+  ]);
+  assert.equal(String(told.find(({ code }) => code === 'undecodable_record')?.value), '{"id":');
+
+  await second.stop();
+  rmSync(join(folder, 'data', 'state', 'invoices-two'), { recursive: true });
+  const again = await start('two');
+  await produce('customers', 'c2', 'Bob', 1_060_000);
+  await produce('customers', 'c1', 'Ada L.', 1_061_000);
+  await order('o4', 'c2', 1_060_000);
+  assert.deepEqual(await invoices(6), [
+    ...['o1: 10 for Ada', 'o1: 10 for Ada L.', 'o2: 12 for Ada', 'o2: 12 for Ada L.'],
+    ...['o3: 12 for Bob', 'o4: 12 for Bob'],
+  ]);
+  const restored = again.application.status().restoredRecords + first.application.status().restoredRecords;
+  assert.ok(restored > 0, 'what was lost came from the changelog');
+  await again.stop();
+  await first.stop();
+  // whoever stops commits what it has: nothing was written twice
+  assert.equal((await invoices(6)).length, 6);
+});

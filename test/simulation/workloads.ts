@@ -1,0 +1,35 @@
+// Which application a run is about, drawn from its seed.
+import { declaredWorkload } from './declared-workload.ts';
+import { directWorkload } from './direct-workload.ts';
+import { ledgerWorkload } from './ledger-workload.ts';
+import { type Random } from './random.ts';
+import { viewWorkload } from './view-workload.ts';
+import { type Workload } from './workload.ts';
+
+export type MakeWorkload = (random: Random, startMs: number) => Workload;
+
+export const WORKLOADS = {
+  ledger: (random, startMs) => ledgerWorkload({ random, startMs, spanMs: spanMs(random), kind: 'ordered' }),
+  'live ledger': (random, startMs) => ledgerWorkload({ random, startMs, spanMs: spanMs(random), kind: 'live' }),
+  'disordered ledger': (random, startMs) =>
+    ledgerWorkload({ random, startMs, spanMs: spanMs(random), kind: 'disordered' }),
+  view: (random, startMs) => viewWorkload({ random, startMs, spanMs: spanMs(random) }),
+  declared: (random, startMs) => declaredWorkload({ random, startMs, spanMs: spanMs(random) }),
+  direct: (random, startMs) => directWorkload({ random, startMs, spanMs: spanMs(random), guarantee: 'exactly-once' }),
+  'direct, at least once': (random, startMs) =>
+    directWorkload({ random, startMs, spanMs: spanMs(random), guarantee: 'at-least-once' }),
+} as const satisfies Record<string, MakeWorkload>;
+
+/** of event time */
+function spanMs(random: Random): number {
+  return random.int(500, 4000);
+}
+
+/** Long runs: a few are enough. */
+export const floodedLedger: MakeWorkload = (random, startMs) =>
+  ledgerWorkload({ random, startMs, spanMs: spanMs(random), kind: 'flooded' });
+
+export const anyWorkload: MakeWorkload = (random, startMs) => {
+  const make = random.chance(0.01) ? floodedLedger : (random.pick(Object.values(WORKLOADS)) ?? floodedLedger);
+  return make(random, startMs);
+};

@@ -1,0 +1,118 @@
+// The registry's answers, good and bad, over real HTTP; time is moved by hand.
+import assert from 'node:assert/strict';
+import { type IncomingMessage, type Server, createServer } from 'node:http';
+import { after, before, beforeEach, test } from 'node:test';
+import { HttpSchemaRegistry } from '../../../infra/registry.ts';
+import { Failure } from '../../../schemas/failure.ts';
+import { type Clock } from '../../../streams/clock.ts';
+
+let nowMs = 0;
+/** Sleeping moves it. */
+const clock: Clock = {
+  nowMs: () => nowMs,
+  monotonicMs: () => nowMs,
+  sleep: async (ms) => {
+    nowMs += ms;
+  },
+};
+const record = { type: 'record', name: 'Visit', fields: [{ name: 'page', type: 'string' }] };
+
+type Reply = { readonly status: number; readonly body?: unknown };
+let reply: (request: IncomingMessage) => Reply;
+let asked: string[] = [];
+let server: Server;
+let address = '';
+
+before(async () => {
+  server = createServer((request, response) => {
+    asked.push(`${request.method} ${request.url}`);
+    const { status, body } = reply(request);
+    response.writeHead(status, { 'Content-Type': 'application/json' }).end(JSON.stringify(body ?? {}));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const at = server.address();
+  address = `127.0.0.1:${typeof at === 'object' && at !== null ? at.port : 0}`;
+});
+after(() => server.close());
+beforeEach(() => {
+  asked = [];
+  nowMs = 1000;
+});
+
+const registry = (userInfo = ''): HttpSchemaRegistry => new HttpSchemaRegistry(`http://${userInfo}${address}`, clock);
+const failing =
+  (code: string, words: RegExp) =>
+  (error: unknown): boolean =>
+    error instanceof Failure && error.code === code && words.test(error.advice);
+
+test('a schema is given by its id', async () => {
+  reply = () => ({ status: 200, body: { schema: JSON.stringify(record) } });
+  assert.deepEqual(await registry().schemaOf(7), record);
+  assert.deepEqual(asked, ['GET /schemas/ids/7']);
+});
+
+test('an id that is unknown only for a moment is asked for again', async () => {
+  reply = () => (asked.length < 4 ? { status: 404 } : { status: 200, body: { schema: JSON.stringify(record) } });
+  assert.deepEqual(await registry().schemaOf(7), record);
+});
+
+test('a flood of unknown ids waits once, then each is asked for once a minute', async () => {
+  reply = () => ({ status: 404 });
+  const one = registry();
+  for (let id = 1; id <= 50; id += 1)
+    await assert.rejects(one.schemaOf(id), failing('undecodable_record', /Register the schema/));
+  assert.ok(nowMs - 1000 < 3000, `${nowMs - 1000} ms were waited`);
+  const before = asked.length;
+  await assert.rejects(one.schemaOf(50));
+  assert.equal(asked.length, before, 'not asked again');
+  nowMs += 61_000;
+  reply = () => ({ status: 200, body: { schema: JSON.stringify(record) } });
+  assert.deepEqual(await one.schemaOf(50), record);
+});
+
+test('schemas of other kinds are no reason to stop', async () => {
+  for (const body of [
+    { schemaType: 'PROTOBUF', schema: 'syntax = "proto3"; message Visit { string page = 1; }' },
+    { schemaType: 'JSON', schema: '{"type": "object"}' },
+    { schema: '"string"' },
+    { schema: 'null' },
+  ]) {
+    reply = () => ({ status: 200, body });
+    await assert.rejects(registry().schemaOf(3), failing('undecodable_record', /Schema 3 is no Avro record/));
+    assert.equal(await registry().latest('visits-value'), null);
+  }
+});
+
+test('user and password of the address go into a header, not into the address or a message', async () => {
+  let authorization: string | undefined;
+  reply = (request) => {
+    authorization = request.headers.authorization;
+    return authorization === undefined
+      ? { status: 401 }
+      : { status: 200, body: { id: 4, schema: JSON.stringify(record) } };
+  };
+  const known = registry('ada:p%40ss@');
+  assert.deepEqual(await known.schemaOf(4), record);
+  assert.equal(authorization, `Basic ${Buffer.from('ada:p@ss').toString('base64')}`);
+  await assert.rejects(registry().schemaOf(4), failing('unauthorized', /SCHEMA_REGISTRY_URL/));
+  reply = () => ({ status: 403 });
+  await assert.rejects(
+    known.schemaOf(5),
+    (error: unknown) => error instanceof Failure && !error.advice.includes('p@ss'),
+  );
+});
+
+test('the newest schema of a subject, or none', async () => {
+  reply = ({ url }) =>
+    url === '/subjects/my.visits-value/versions/latest'
+      ? { status: 200, body: { schema: JSON.stringify(record) } }
+      : { status: 404 };
+  assert.deepEqual(await registry().latest('my.visits-value'), record);
+  assert.equal(await registry().latest('others-value'), null);
+  assert.equal(nowMs, 1000, 'nothing was waited for');
+});
+
+test('a registry that never answers is named after a minute', async () => {
+  reply = () => ({ status: 503 });
+  await assert.rejects(registry().schemaOf(4), failing('unreachable', /Check SCHEMA_REGISTRY_URL/));
+});

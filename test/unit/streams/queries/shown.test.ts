@@ -1,0 +1,76 @@
+// States that are no JSON of themselves, as who reads them from outside is told; and reads of a task that closes.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { compile } from '../../../../streams/builder/compile.ts';
+import { bytes, json } from '../../../../streams/builder/format.ts';
+import { nodeStateSerde } from '../../../../streams/builder/node-state.ts';
+import { topology } from '../../../../streams/builder/topology.ts';
+import { NO_VERSIONS, versions } from '../../../../streams/builder/versions.ts';
+import { windowStep } from '../../../../streams/builder/windowed.ts';
+import { Standing } from '../../../../streams/queries/standing.ts';
+
+const windows = {
+  ...{ windows: { kind: 'session', gap: '1m' } as const, lateness: '0s' },
+  features: { count: { function: 'count' }, sum: { function: 'sum', field: 'amount' } },
+};
+
+test('windows are shown with their values so far, versions with their instants, bytes in base64', () => {
+  const declared = topology('shown', ({ stream }) => {
+    const events = stream('events', json<unknown>());
+    events.windowed('sessions', windows);
+    events.process('rates', { state: versions(json<number>()), each: () => undefined });
+    events.process('raw', { state: bytes, each: () => undefined });
+  });
+  const names = { partitions: new Map(), internalTopic: (name: string) => name, changelogTopic: () => 'changelog' };
+  const [stage] = compile(declared, names).spec.subTopologies;
+  assert.ok(stage !== undefined && stage.kind !== 'direct');
+  const step = windowStep('sessions', windows);
+  const serde = nodeStateSerde([{ state: step.state }, { state: versions(json()) }, { state: bytes }]);
+  let row: unknown;
+  const context = { key: 'k', timeMs: 0, emit: () => undefined, setTimer: () => undefined };
+  for (const [eventTimeMs, amount] of [
+    [1000, 2],
+    [2000, 5],
+  ] as const)
+    step.each(
+      { amount },
+      {
+        ...context,
+        eventTimeMs,
+        ...{ state: row as never, setState: (next: unknown) => (row = next) },
+      },
+    );
+  const shown = (node: number, value: unknown): unknown => {
+    const bytesOfRow = serde.encode({ node, timerMs: null, value });
+    return JSON.parse(JSON.stringify(stage.readable?.[node]?.show(bytesOfRow)));
+  };
+  assert.deepEqual(shown(0, row), { value: [{ firstMs: 1000, lastMs: 2000, values: { count: 2, sum: 7 } }] });
+  assert.deepEqual(shown(1, NO_VERSIONS.put(5, 1 as never)), {
+    value: { historyFromMs: null, versions: [{ validFromMs: 5, value: 1 }] },
+  });
+  assert.deepEqual(shown(2, Buffer.from('hi')), { value: 'aGk=' });
+  assert.equal(stage.readable?.[2]?.show(serde.encode({ node: 2, timerMs: 5, value: undefined })), null);
+});
+
+test('a task that closes lets reads end first, and sends away who waits', async () => {
+  const standing = new Standing([{ topic: 'in', partition: 0, offset: 3 }]);
+  assert.deepEqual(standing.position, { in: { 0: 2 } });
+  const reading = Promise.withResolvers<string>();
+  const order: string[] = [];
+  const read = standing.read(() => reading.promise).then((value) => order.push(`read ${value}`));
+  const waiting = standing.reached({ in: { 0: 3 } }, new Promise(() => undefined));
+  const closed = standing.close().then(() => order.push('closed'));
+  assert.equal(await waiting, 'closed');
+  reading.resolve('rows');
+  await Promise.all([read, closed]);
+  assert.deepEqual(order, ['read rows', 'closed']);
+  assert.equal(await standing.read(async () => 'more'), null);
+});
+
+test('what a bound says of other partitions is not waited for', async () => {
+  const standing = new Standing([{ topic: 'in', partition: 1, offset: 0 }]);
+  assert.equal(await standing.reached({ in: { 0: 9, 1: -1 } }, Promise.resolve()), 'reached');
+  assert.equal(await standing.reached({ in: { 1: 0 } }, Promise.resolve()), 'late');
+  standing.moved([{ topic: 'in', partition: 1, offset: 1, metadata: '' }]);
+  assert.equal(await standing.reached({ in: { 1: 0 } }, Promise.resolve()), 'reached');
+});

@@ -115,15 +115,12 @@ export class KafkaTransactions implements TransactionSession {
       throw new Failure('internal', 'The membership belongs to another log.');
     const { producerId, epoch } = this.#identity;
     const { group } = membership;
-    if (!this.#groups.has(group)) {
-      await this.#coordinated('Adding offsets to the transaction', (coordinator) =>
-        addOffsetsToTxnV3.api.async(coordinator, this.#id, producerId, epoch, group),
-      );
-      this.#groups.add(group);
-    }
     const topics = offsetTopics(offsets);
-    await membership.withGeneration((memberId, memberEpoch, instanceId) =>
-      this.#cluster.retrying(
+    // all of it under the generation of now: a member that is thrown out, and joins anew, while the group is still being added must
+    // not commit for the member that it is then
+    await membership.withGeneration(async (memberId, memberEpoch, instanceId) => {
+      await this.#addGroup(group);
+      await this.#cluster.retrying(
         'Committing offsets in the transaction',
         async () => {
           const coordinator = await this.#cluster.coordinator(COORDINATOR.group, group);
@@ -140,8 +137,17 @@ export class KafkaTransactions implements TransactionSession {
           );
         },
         () => this.#cluster.forgetCoordinator(COORDINATOR.group, group),
-      ),
+      );
+    });
+  }
+
+  async #addGroup(group: string): Promise<void> {
+    if (this.#groups.has(group)) return;
+    const { producerId, epoch } = this.#identity;
+    await this.#coordinated('Adding offsets to the transaction', (coordinator) =>
+      addOffsetsToTxnV3.api.async(coordinator, this.#id, producerId, epoch, group),
     );
+    this.#groups.add(group);
   }
 
   async commit(): Promise<void> {

@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, globSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { chromiumMissing, provideChromium } from './chromium.ts';
+import { TestProcesses } from './test-processes.ts';
 
 const root = new URL('../../', import.meta.url).pathname;
 
@@ -12,6 +13,17 @@ interface Outcome {
   readonly failed: number;
 }
 
+interface Suite {
+  readonly name: string;
+  readonly concurrency: number;
+  /** a test, or a file of tests, that takes longer hangs: it has failed, and the others go on */
+  readonly timeoutMs: number;
+}
+
+const TIMEOUT_MS = 600_000;
+/** For Node to end what runs too long; whoever does not end then is ended from here. */
+const SUITE_TIMEOUT_MS = 1_500_000;
+
 /** In the order in which a mistake is found soonest. */
 const CHECKS: Readonly<Record<string, readonly string[]>> = {
   types: ['tsc', '--noEmit', '-p', '.'],
@@ -19,22 +31,31 @@ const CHECKS: Readonly<Record<string, readonly string[]>> = {
   format: ['prettier', '--check', '--log-level', 'warn', '**/*.ts'],
 };
 /** Each file of these has its own process; those that start brokers or browsers run one at a time. */
-const SUITES: readonly { readonly name: string; readonly concurrency: number }[] = [
-  { name: 'unit', concurrency: 2 },
-  { name: 'property', concurrency: 2 },
-  { name: 'golden', concurrency: 2 },
-  { name: 'simulation', concurrency: 2 },
-  { name: 'contract', concurrency: 2 },
-  { name: 'integration', concurrency: 1 },
-  { name: 'browser', concurrency: 1 },
-  { name: 'faults', concurrency: 1 },
-  { name: 'soak', concurrency: 1 },
+const SUITES: readonly Suite[] = [
+  { name: 'unit', concurrency: 2, timeoutMs: TIMEOUT_MS },
+  { name: 'property', concurrency: 2, timeoutMs: TIMEOUT_MS },
+  { name: 'golden', concurrency: 2, timeoutMs: TIMEOUT_MS },
+  { name: 'simulation', concurrency: 2, timeoutMs: TIMEOUT_MS },
+  { name: 'contract', concurrency: 2, timeoutMs: TIMEOUT_MS },
+  { name: 'integration', concurrency: 1, timeoutMs: TIMEOUT_MS },
+  { name: 'browser', concurrency: 1, timeoutMs: TIMEOUT_MS },
+  { name: 'faults', concurrency: 1, timeoutMs: TIMEOUT_MS },
+  { name: 'soak', concurrency: 1, timeoutMs: 10_800_000 },
 ];
 const ONLY_WHEN_NAMED: readonly string[] = ['soak'];
 
-function run(command: string, args: readonly string[], quiet: boolean): Promise<{ code: number; text: string }> {
+interface Ended {
+  readonly code: number;
+  readonly text: string;
+}
+
+function run(
+  args: readonly string[],
+  { quiet, environment = {} }: { readonly quiet: boolean; readonly environment?: Readonly<Record<string, string>> },
+): Promise<Ended> {
   return new Promise((resolve) => {
-    const child = spawn(command, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+    const env = { ...process.env, ...environment };
+    const child = spawn(process.execPath, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] });
     let text = '';
     const take = (chunk: Buffer): void => {
       text += chunk.toString();
@@ -48,7 +69,7 @@ function run(command: string, args: readonly string[], quiet: boolean): Promise<
 }
 
 async function check(name: string, [tool = '', ...args]: readonly string[]): Promise<Outcome> {
-  const { code, text } = await run(process.execPath, [toolPath(tool), ...args], true);
+  const { code, text } = await run([toolPath(tool), ...args], { quiet: true });
   process.stdout.write(`${code === 0 ? '✔' : '✖'} ${name}\n${code === 0 ? '' : text}`);
   return code === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
 }
@@ -62,7 +83,7 @@ function toolPath(tool: string): string {
   return join(root, 'node_modules', paths[tool] ?? tool);
 }
 
-async function suite({ name, concurrency }: (typeof SUITES)[number]): Promise<Outcome> {
+async function suite({ name, concurrency, timeoutMs }: Suite): Promise<Outcome> {
   const files = globSync(`test/${name}/**/*.test.ts`, { cwd: root }).sort();
   if (files.length === 0) return { passed: 0, failed: 0 };
   process.stdout.write(`\n${name}: ${files.length} files\n`);
@@ -71,14 +92,27 @@ async function suite({ name, concurrency }: (typeof SUITES)[number]): Promise<Ou
     process.stdout.write(`✖ browser: not run. ${chromiumMissing(process.env)}\n`);
     return { passed: 0, failed: 1 };
   }
-  const { code, text } = await run(
-    process.execPath,
-    ['--test', `--test-concurrency=${concurrency}`, '--test-reporter=spec', ...files],
-    false,
+  const processes = new TestProcesses();
+  const watchdog = setTimeout(
+    () => {
+      process.stdout.write(`✖ ${name} hangs: what runs of it is ended\n`);
+      void processes.end(0);
+    },
+    Math.max(SUITE_TIMEOUT_MS, timeoutMs),
   );
+  const { code, text } = await run(
+    [
+      ...['--test', `--test-concurrency=${concurrency}`, `--test-timeout=${timeoutMs}`, '--test-reporter=spec'],
+      ...files,
+    ],
+    { quiet: false, environment: processes.environment },
+  );
+  clearTimeout(watchdog);
+  const left = await processes.end();
+  for (const { pid, command } of left) process.stdout.write(`✖ ${name} left a process behind: ${pid} ${command}\n`);
   const count = (what: string): number => Number(new RegExp(`^ℹ ${what} (\\d+)$`, 'm').exec(text)?.[1] ?? 0);
   const failed = count('fail') + count('cancelled');
-  return { passed: count('pass'), failed: code !== 0 && failed === 0 ? 1 : failed };
+  return { passed: count('pass'), failed: (code !== 0 && failed === 0 ? 1 : failed) + (left.length > 0 ? 1 : 0) };
 }
 
 const wanted = process.argv.slice(2);

@@ -74,19 +74,23 @@ export class MemoryTransactions implements TransactionSession {
     if (!(membership instanceof MemoryMembership))
       throw new Failure('internal', 'The membership belongs to another log.');
     const { group } = membership;
-    if (!this.#groups.has(group)) {
-      await this.#calls.retrying('Adding offsets to the transaction', (broker) =>
-        broker.addGroup(this.#id, this.#producer, group),
-      );
-      this.#groups.add(group);
-    }
     const transaction = { id: this.#id, producer: this.#producer };
-    await membership.withGeneration((id, epoch) =>
-      this.#calls.retrying('Committing offsets in the transaction', (broker) =>
+    // all of it under the generation of now, as on Kafka
+    await membership.withGeneration(async (id, epoch) => {
+      await this.#addGroup(group);
+      await this.#calls.retrying('Committing offsets in the transaction', (broker) =>
         // on the wire an empty id stands for a client that is no member of the group
         broker.commitInTransaction(transaction, group, id === '' ? null : { id, epoch }, offsets),
-      ),
+      );
+    });
+  }
+
+  async #addGroup(group: string): Promise<void> {
+    if (this.#groups.has(group)) return;
+    await this.#calls.retrying('Adding offsets to the transaction', (broker) =>
+      broker.addGroup(this.#id, this.#producer, group),
     );
+    this.#groups.add(group);
   }
 
   commit(): Promise<void> {

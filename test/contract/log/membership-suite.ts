@@ -16,8 +16,18 @@ interface Joined {
 
 export function membershipSuite(world: LogWorld): void {
   const contract = (what: string, body: () => Promise<void>): void => {
-    test(`${world.name}: ${what}`, () => world.run(body));
+    test(`${world.name}: ${what}`, () =>
+      world.run(async () => {
+        try {
+          await body();
+        } finally {
+          // what a failed test has left would go on with its heartbeats, and the process with them
+          for (const { clock } of members) clock.goOn();
+          await leave(...members.splice(0));
+        }
+      }));
   };
+  const members: Joined[] = [];
 
   const join = async (group: string, topics: readonly string[], instanceId: string | null = null): Promise<Joined> => {
     const clock = new StoppableClock(world.clock);
@@ -25,7 +35,9 @@ export function membershipSuite(world: LogWorld): void {
     const membership = log.membership({ group, topics, instanceId });
     const assigned = new Assigned();
     await membership.start(assigned);
-    return { log, clock, membership, assigned };
+    const joined = { log, clock, membership, assigned };
+    members.push(joined);
+    return joined;
   };
   const leave = async (...members: readonly Joined[]): Promise<void> => {
     for (const { membership, log } of members) {

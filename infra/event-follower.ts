@@ -92,6 +92,15 @@ export class EventFollower {
     return new Promise((resolve) => this.#waiting.push({ at: partitionId(at), offset, resolve }));
   }
 
+  /** Resolves once everything that the topic, of one partition, has now was applied. */
+  async caughtUp(topic: string): Promise<void> {
+    const at = { topic, partition: 0 };
+    const admin = this.#log.admin();
+    const [bounds] = await admin.offsets([at]);
+    await admin.close();
+    if (bounds !== undefined && bounds.end > 0) await this.reached(at, bounds.end - 1);
+  }
+
   async stop(): Promise<void> {
     this.#stopped = true;
     await this.#loop;

@@ -104,7 +104,8 @@ function failureOf(status: number, text: string): Failure {
   const message = text.trim().split('\n')[0] ?? '';
   if (status === 401 || status === 403 || /AUTHENTICATION_FAILED/.test(message))
     return new Failure('unauthorized', message, { fix: 'Put user and password into CLICKHOUSE_URL.' });
-  if (/UNKNOWN_TABLE|UNKNOWN_DATABASE/.test(message))
+  // 60 and 81 by number: the name stands behind the query, which may go over many lines
+  if (/UNKNOWN_TABLE|UNKNOWN_DATABASE|Code: (60|81)\./.test(message))
     return new Failure('unknown_name', message, {
       fix: 'The warehouse makes a table when its first event arrives; wait a moment, or look with SHOW TABLES FROM millrace.',
     });

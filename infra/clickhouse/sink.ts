@@ -1,8 +1,8 @@
 // Every topic into its table, exactly once: a table's own largest offset says where to go on, a block is inserted whole or not at
 // all, and repeating a block changes nothing. Watermarks go in after all rows that they speak of.
-import { type AvroReader, type AvroSchema, type SchemaRegistry, schemaIdOf } from '../../schemas/codec.ts';
+import { type AvroSchema } from '../../schemas/codec.ts';
 import { type Watermarks } from '../../schemas/events.generated.ts';
-import { DATABASE, type Sql, tableOf } from '../../serving/analytics/sql.ts';
+import { DATABASE, tableOf } from '../../serving/analytics/sql.ts';
 import { type Clock } from '../../streams/clock.ts';
 import {
   type Fetched,
@@ -12,28 +12,21 @@ import {
   type TopicPartition,
   partitionId,
 } from '../../streams/log.ts';
+import { type BlockKind, Blocks, type BlocksOptions } from './blocks.ts';
 import { Bytes } from './row-binary.ts';
-import { type Table, PLACE_COLUMNS, createTable, eventsTable, tableFor, writePlace } from './tables.ts';
+import { createTable, eventsTable, tableFor, writePlace } from './tables.ts';
 
-export type TopicKind = 'events' | 'rows' | 'watermarks';
+export type TopicKind = BlockKind | 'watermarks';
 
-export interface SinkOptions {
-  readonly sql: Sql;
+export interface SinkOptions extends BlocksOptions {
   readonly reader: LogReader;
-  readonly avro: AvroReader;
-  readonly registry: SchemaRegistry;
   readonly clock: Clock;
-  readonly prefix: string;
-  readonly watermarksTopic: string;
 }
 
 const BLOCK_ROWS_MAX = 50_000;
-/** Small inserts cost 7 ms each (FACTS.md): a partition's rows wait this long for company. */
+/** Small inserts cost 7 ms each (FACTS.md): a topic's rows, of all partitions, wait this long for company. */
 const BLOCK_AGE_MS = 200;
 const POLL_MS = 50;
-
-/** No schema id is negative. */
-const UNREADABLE = -1;
 
 interface Lane {
   readonly at: TopicPartition;
@@ -62,11 +55,11 @@ const WATERMARK_SCHEMA: AvroSchema = {
 export class Sink {
   readonly #options: SinkOptions;
   readonly #lanes = new Map<string, Lane>();
-  readonly #tables = new Map<string, { readonly schemaId: number; readonly table: Table }>();
-  readonly #rowsOf = new Map<string, number>();
+  readonly #blocks: Blocks;
 
   constructor(options: SinkOptions) {
     this.#options = options;
+    this.#blocks = new Blocks(options);
   }
 
   async open(): Promise<void> {
@@ -123,13 +116,19 @@ export class Sink {
     const { reader, clock } = this.#options;
     const nowMs = clock.monotonicMs();
     for (const fetched of await reader.poll(POLL_MS)) this.#take(fetched, nowMs);
-    for (const lane of this.#lanes.values()) {
-      if (lane.kind === 'watermarks') continue;
-      if (lane.records.length === 0) lane.insertedOffset = lane.fetchedOffset;
-      else if (lane.records.length >= BLOCK_ROWS_MAX || clock.monotonicMs() - lane.sinceMs >= BLOCK_AGE_MS)
-        await this.#insert(lane);
+    for (const [topic, lanes] of Map.groupBy(this.#lanes.values(), ({ at }) => at.topic)) {
+      if (lanes.some(({ kind }) => kind === 'watermarks')) continue;
+      const waiting = lanes.filter(({ records }) => records.length > 0);
+      for (const lane of lanes) if (lane.records.length === 0) lane.insertedOffset = lane.fetchedOffset;
+      if (this.#isDue(waiting)) await this.#insert(topic, waiting);
     }
     for (const lane of this.#lanes.values()) if (lane.kind === 'watermarks') await this.#insertWatermarks(lane);
+  }
+
+  #isDue(waiting: readonly Lane[]): boolean {
+    if (waiting.length === 0) return false;
+    const ageMs = this.#options.clock.monotonicMs() - Math.min(...waiting.map(({ sinceMs }) => sinceMs));
+    return ageMs >= BLOCK_AGE_MS || waiting.reduce((sum, { records }) => sum + records.length, 0) >= BLOCK_ROWS_MAX;
   }
 
   #take(fetched: Fetched, nowMs: number): void {
@@ -142,117 +141,15 @@ export class Sink {
     if (lane.records.length > 2 * BLOCK_ROWS_MAX) this.#options.reader.pause(lane.at);
   }
 
-  async #insert(lane: Lane): Promise<void> {
-    const upTo = lane.fetchedOffset;
-    const records = lane.records;
-    lane.records = [];
-    await this.#options.avro.prepare(records.map((record) => record.value));
-    const name = tableOf(lane.at.topic, this.#options.prefix);
-    if (lane.kind === 'events') await this.#insertEvents(name, lane, records);
-    else await this.#insertRows(name, lane, records);
-    lane.insertedOffset = upTo;
-    this.#options.reader.resume(lane.at);
-  }
-
-  async #insertEvents(name: string, lane: Lane, records: readonly LogRecord[]): Promise<void> {
-    const { unread = [], events = [] } = Object.groupBy(records, (record) =>
-      this.#schemaOf(record) === UNREADABLE ? 'unread' : 'events',
-    );
-    if (unread.length > 0) await this.#insertUnread(lane, unread);
-    if (events.length === 0) return;
-    const bytes = new Bytes();
-    for (const record of events) {
-      const { name: event, value } = this.#options.avro.decode(record.value ?? Buffer.alloc(0));
-      bytes.text(event);
-      bytes.text(JSON.stringify(value));
-      writePlace(bytes, record);
+  /** What these partitions of a topic have, one partition after the other: a block that goes in whole may hold several. */
+  async #insert(topic: string, lanes: readonly Lane[]): Promise<void> {
+    const records = lanes.flatMap((lane) => lane.records);
+    for (const lane of lanes) lane.records = [];
+    await this.#blocks.insert(topic, lanes[0]?.kind === 'events' ? 'events' : 'rows', records);
+    for (const lane of lanes) {
+      lane.insertedOffset = lane.fetchedOffset;
+      this.#options.reader.resume(lane.at);
     }
-    await this.#send(name, ['_name', 'json', ...PLACE_COLUMNS], bytes, lane, events);
-  }
-
-  /** Runs of one schema go in as one block; what cannot be read is kept whole in `undecodable`. */
-  async #insertRows(name: string, lane: Lane, records: readonly LogRecord[]): Promise<void> {
-    let run: LogRecord[] = [];
-    let runSchema = UNREADABLE;
-    for (const record of records) {
-      const schema = this.#schemaOf(record);
-      if (schema !== runSchema && run.length > 0) {
-        await this.#insertRun(name, lane, run, runSchema);
-        run = [];
-      }
-      runSchema = schema;
-      run.push(record);
-    }
-    if (run.length > 0) await this.#insertRun(name, lane, run, runSchema);
-  }
-
-  /** The schema id, or UNREADABLE for what is not framed, does not fit, or has a schema that nobody knows. */
-  #schemaOf(record: LogRecord): number {
-    try {
-      this.#options.avro.decode(record.value ?? Buffer.alloc(0));
-      return schemaIdOf(record.value ?? Buffer.alloc(0));
-    } catch {
-      return UNREADABLE;
-    }
-  }
-
-  async #insertRun(name: string, lane: Lane, records: readonly LogRecord[], schemaId: number): Promise<void> {
-    if (schemaId === UNREADABLE) return this.#insertUnread(lane, records);
-    const table = await this.#tableOf(name, schemaId);
-    const bytes = new Bytes();
-    for (const record of records) {
-      const value = this.#options.avro.decode(record.value ?? Buffer.alloc(0)).value as Readonly<
-        Record<string, unknown>
-      >;
-      for (const column of table.columns) column.write(bytes, value[column.name]);
-      writePlace(bytes, record);
-    }
-    await this.#send(name, [...table.columns.map((column) => column.name), ...PLACE_COLUMNS], bytes, lane, records);
-  }
-
-  async #tableOf(name: string, schemaId: number): Promise<Table> {
-    const known = this.#tables.get(name);
-    if (known?.schemaId === schemaId) return known.table;
-    const table = tableFor(name, await this.#options.registry.schemaOf(schemaId));
-    await this.#options.sql.exec(createTable(table));
-    // a newer schema of the topic may have new columns
-    for (const { name: column, type } of table.columns)
-      await this.#options.sql.exec(
-        `ALTER TABLE ${DATABASE}.\`${name}\` ADD COLUMN IF NOT EXISTS \`${column}\` ${type}`,
-      );
-    this.#tables.set(name, { schemaId, table });
-    return table;
-  }
-
-  async #insertUnread(lane: Lane, records: readonly LogRecord[]): Promise<void> {
-    const table: Table = {
-      name: 'undecodable',
-      orderBy: '_topic, _partition, _offset',
-      columns: [
-        { name: '_topic', type: 'String', write: () => undefined },
-        { name: 'value', type: 'String', write: () => undefined },
-      ],
-    };
-    await this.#options.sql.exec(createTable(table));
-    const bytes = new Bytes();
-    for (const record of records) {
-      bytes.text(record.topic);
-      bytes.bytes(record.value ?? Buffer.alloc(0));
-      writePlace(bytes, record);
-    }
-    await this.#send('undecodable', ['_topic', 'value', ...PLACE_COLUMNS], bytes, lane, records);
-  }
-
-  async #send(
-    table: string,
-    columns: readonly string[],
-    bytes: Bytes,
-    lane: Lane,
-    records: readonly LogRecord[],
-  ): Promise<void> {
-    const token = `${partitionId(lane.at)}:${records[0]?.offset}-${records[records.length - 1]?.offset}`;
-    await this.#options.sql.insert(table, columns, 'RowBinary', bytes.take(), token);
-    this.#rowsOf.set(table, (this.#rowsOf.get(table) ?? 0) + records.length);
   }
 
   /** In the log's order, as far as the rows that they speak of are in. */
@@ -281,11 +178,10 @@ export class Sink {
       writePlace(bytes, record);
     }
     if (newest.size > 0)
-      await this.#send(
+      await this.#blocks.send(
         'watermarks',
-        [...columns.map((column) => column.name), ...PLACE_COLUMNS],
+        columns.map((column) => column.name),
         bytes,
-        lane,
         inserted,
       );
     lane.records = lane.records.slice(taken);
@@ -295,15 +191,14 @@ export class Sink {
 
   /** None in a foreign record. */
   #marksOf(record: LogRecord): Watermarks['marks'] {
-    if (this.#schemaOf(record) === UNREADABLE) return [];
-    const { name, value } = this.#options.avro.decode(record.value ?? Buffer.alloc(0));
-    return name === 'Watermarks' ? (value as Watermarks).marks : [];
+    const read = this.#blocks.decoded(record);
+    return read?.name === 'Watermarks' ? (read.value as Watermarks).marks : [];
   }
 
   /** Rows inserted since the start, by table, and records not yet in. */
   status(): { readonly rows: ReadonlyMap<string, number>; readonly lag: number } {
     let lag = 0;
     for (const lane of this.#lanes.values()) lag += Math.max(0, lane.endOffset - lane.insertedOffset);
-    return { rows: this.#rowsOf, lag };
+    return { rows: this.#blocks.rowsOf, lag };
   }
 }

@@ -39,7 +39,7 @@ export interface DemoOptions {
   progress(eventTimeMs: number, produced: number): void;
 }
 
-/** How far the replay may run ahead of the predictions, in event time. */
+/** How far the replay of all flights may run ahead of the predictions, in event time; a slice has as many events in more of it. */
 const LEAD_MS = 7 * 86_400_000;
 const POLL_MS = 50;
 
@@ -114,7 +114,10 @@ export async function playDemo(
     speed: options.speed,
     waitFor: async (eventTimeMs) => {
       const first = events.timeMs(0) ?? 0;
-      while (!options.signal.aborted && Math.max(progress.doneTo(predictions, 0), first) < eventTimeMs - LEAD_MS)
+      while (
+        !options.signal.aborted &&
+        Math.max(progress.doneTo(predictions, 0), first) < eventTimeMs - LEAD_MS * options.sample
+      )
         await systemClock.sleep(10, options.signal);
     },
     progress: options.progress,

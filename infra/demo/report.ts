@@ -1,4 +1,5 @@
 // The report of a run: everything in it is asked of ClickHouse or of the processes.
+import { Failure } from '../../schemas/failure.ts';
 import { DATABASE, type Sql, tableOf } from '../../serving/analytics/sql.ts';
 import { type TopicNames } from '../../schemas/topics.ts';
 
@@ -70,7 +71,8 @@ export async function makeReport(parts: ReportParts): Promise<Report> {
     .catch(() => []);
   const results = table(names.results(endpoint));
   return {
-    auc: await sql.query<AucRow>(
+    auc: await queryIfThere<AucRow>(
+      sql,
       `SELECT formatDateTime(prediction_time, '%Y-%m') AS month, version AS model_version, purpose, count() AS rows, round(arrayROCAUC(groupArray(score), groupArray(label)), 4) AS auc FROM ${results} GROUP BY month, version, purpose ORDER BY month, version, purpose`,
     ),
     loop: await loopTable(sql, results),
@@ -89,9 +91,20 @@ export async function makeReport(parts: ReportParts): Promise<Report> {
   };
 }
 
+/** A table is made when its first row comes: a part of the year that ends before the first prediction has none. */
+async function queryIfThere<T>(sql: Sql, statement: string): Promise<T[]> {
+  try {
+    return await sql.query<T>(statement);
+  } catch (error) {
+    if (error instanceof Failure && error.code === 'unknown_name') return [];
+    throw error;
+  }
+}
+
 // AUC of the version that came first on every request (live, or as the reference in shadow), beside what was answered live.
 function loopTable(sql: Sql, results: string): Promise<{ month: string; first_champion: number; loop: number }[]> {
-  return sql.query(
+  return queryIfThere(
+    sql,
     `SELECT formatDateTime(prediction_time, '%Y-%m') AS month,
             round(arrayROCAUC(groupArrayIf(score, version = (SELECT min(version) FROM ${results})), groupArrayIf(label, version = (SELECT min(version) FROM ${results}))), 4) AS first_champion,
             round(arrayROCAUC(groupArrayIf(score, purpose = 'live'), groupArrayIf(label, purpose = 'live')), 4) AS loop
@@ -119,7 +132,9 @@ export function reportText({ loop, rates, latency_ms, memory_mb, durations_s, de
   const total = Object.values(memory_mb).reduce((sum, mb) => sum + mb, 0);
   const letters = Object.entries(dead_letters).map(([code, n]) => `${n} ${code}`);
   return [
-    'AUC by month     first champion alone    the loop with retraining',
+    loop.length === 0
+      ? 'No prediction has an outcome yet: the first model answers from April on.'
+      : 'AUC by month     first champion alone    the loop with retraining',
     ...loop.map(
       ({ month, first_champion, loop: withLoop }) =>
         `  ${month}        ${first_champion.toFixed(4)}                  ${withLoop.toFixed(4)}`,

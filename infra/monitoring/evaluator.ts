@@ -6,7 +6,7 @@ import { type Statistic } from '../../schemas/events.generated.ts';
 import { Failure } from '../../schemas/failure.ts';
 import { type TopicNames } from '../../schemas/topics.ts';
 import { alertsOf } from '../../processors/monitoring/alert-rules.ts';
-import { nextStep } from '../../processors/monitoring/timetable.ts';
+import { type NextStep, nextStep } from '../../processors/monitoring/timetable.ts';
 import { compareVersions } from '../../processors/monitoring/comparison/verdict.ts';
 import {
   type SeenFeatures,
@@ -15,7 +15,7 @@ import {
   subjectsOf,
   windowStatistics,
 } from '../../processors/monitoring/window-statistics.ts';
-import { waitComplete } from '../../serving/analytics/complete.ts';
+import { completeToMs } from '../../serving/analytics/complete.ts';
 import { type Sql } from '../../serving/analytics/sql.ts';
 import { WindowReader, type WindowResult } from '../../serving/analytics/window.ts';
 import { viewsOf } from '../../serving/scoring/feature-vector.ts';
@@ -26,7 +26,7 @@ import { type Log, type LogAdmin, type TransactionSession } from '../../streams/
 import { type AppliedDefinitions } from '../definition-follower.ts';
 import { WarehouseProgress } from './progress.ts';
 
-const STEP_MS = 200;
+const STEP_MS = 100;
 const TRANSACTION_TIMEOUT_MS = 60_000;
 
 export interface OpenRollout {
@@ -97,12 +97,13 @@ export class Evaluator {
     if (decided.length === 0) await this.#askForFirstModel();
     for (; !signal.aborted; startMs += window_ms) {
       const endMs = startMs + window_ms;
-      await this.#waitFor(endMs + maturity_ms);
+      const decideAtMs = endMs + maturity_ms;
+      await this.#waitFor(decideAtMs, async (step) => step === 'decide');
       if (signal.aborted) return;
       // a live platform may have started long after the first window
       if (mode === 'live' && statistics.get(name)?.has(endMs) !== true && !(await this.#hasPredictions(startMs, endMs)))
         continue;
-      await this.#decide(startMs, endMs, endMs + maturity_ms);
+      await this.#decide(startMs, endMs, decideAtMs);
     }
   }
 
@@ -110,15 +111,15 @@ export class Evaluator {
     await Promise.all([this.#session?.close(), this.#admin.close()]);
   }
 
-  /** Resolves when the window may be decided, or the signal aborts; at the end of a replay lets the endpoint go, and waits on. */
-  async #waitFor(decideAtMs: number): Promise<void> {
+  /** Resolves when something is due, or the signal aborts; when the replay ends before `atMs` lets the endpoint go, and waits on. */
+  async #waitFor(atMs: number, isDue: (step: NextStep) => Promise<boolean>): Promise<void> {
     const { clock, signal, mode, send } = this.#parts;
     const endpoint = this.#endpoint.name;
     let releasedAtMs: number | null = null;
     while (!signal.aborted) {
-      const progress = await this.#progress.at(decideAtMs, clock.nowMs());
-      const step = nextStep(mode, decideAtMs, progress);
-      if (step === 'decide') return;
+      const progress = await this.#progress.at(atMs, clock.nowMs());
+      const step = nextStep(mode, atMs, progress);
+      if (await isDue(step)) return;
       const { sourcesOverAtMs } = progress;
       if (step === 'release' && releasedAtMs !== sourcesOverAtMs) {
         await send('ReleaseControl', { endpoint }, `${this.#monitor.name}:${String(sourcesOverAtMs)}:ReleaseControl`);
@@ -134,7 +135,7 @@ export class Evaluator {
 
   /** Starts the clock of decisions; where a policy asks for a first model, once its training range is in the warehouse. */
   async #askForFirstModel(): Promise<void> {
-    const { definitions, names, sql, clock, signal, send, mode } = this.#parts;
+    const { definitions, names, sql, signal, send, mode } = this.#parts;
     const { name: endpoint } = this.#endpoint;
     const initial = definitions.retrainingPolicyOf(endpoint)?.initial ?? null;
     const { first_window_start, window_ms, maturity_ms, name } = this.#monitor;
@@ -145,13 +146,9 @@ export class Evaluator {
         ...viewsOf(this.#endpoint).map((view) => names.features(view)),
       ];
       const partitions = await this.#admin.partitionsOf(topics);
-      await waitComplete(
-        sql,
-        topics.map((topic) => ({ topic, places: partitions.get(topic) ?? 1 })),
-        initial.train_to,
-        mode,
-        clock,
-        signal,
+      const wanted = topics.map((topic) => ({ topic, places: partitions.get(topic) ?? 1 }));
+      await this.#waitFor(initial.train_to, async (step) =>
+        mode === 'live' ? step === 'decide' : ((await completeToMs(sql, wanted)) ?? -Infinity) >= initial.train_to,
       );
       if (signal.aborted) return;
     }

@@ -21,7 +21,6 @@ export async function run(context: RoleContext): Promise<RunningRole> {
     registry,
     clock,
     prefix: settings.topicPrefix,
-    watermarksTopic: topics.watermarks,
   });
   await sink.open();
   const admin = kafka.admin();

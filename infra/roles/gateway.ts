@@ -41,12 +41,6 @@ export async function run(context: RoleContext): Promise<RunningRole> {
   await scoring.start();
   webConsole.start();
 
-  const lifecycle = { topic: topics.lifecycle, partition: 0 };
-  const admin = kafka.admin();
-  const caughtUp = async (): Promise<void> => {
-    const [bounds] = await admin.offsets([lifecycle]);
-    if (bounds !== undefined && bounds.end > 0) await follower.reached(lifecycle, bounds.end - 1);
-  };
   const runWriter = new RunWriter(context, follower);
   const artifacts = new Artifacts(dataDir);
   await runWriter.start();
@@ -62,7 +56,7 @@ export async function run(context: RoleContext): Promise<RunningRole> {
         weights: (model, source) => weightsBelow(artifacts, dataDir, device, source, scoring.inputsOf(model)),
         command: async (type, payload) => {
           const result = await commands.send(type, payload);
-          await caughtUp();
+          await follower.caughtUp(topics.lifecycle);
           return result;
         },
         log: (entries) => runWriter.write(entries),
@@ -81,7 +75,6 @@ export async function run(context: RoleContext): Promise<RunningRole> {
       await follower.stop();
       await commands.close();
       await runWriter.close();
-      await admin.close();
     },
   };
 }

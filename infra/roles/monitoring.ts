@@ -143,7 +143,7 @@ class MonitoringRole implements RunningRole {
         statistics: this.#statistics,
         rolloutOf: (place) => this.#rollouts.get(place) ?? null,
         inputsOf: (id) => this.#inputs.get(id) ?? [],
-        caughtUp: () => this.#caughtUp(),
+        caughtUp: () => this.#follower.caughtUp(this.#context.topics.lifecycle),
         send: (type, payload, commandId) => this.#commands.send(type, payload, commandId),
         signal: stop.signal,
       },
@@ -163,15 +163,6 @@ class MonitoringRole implements RunningRole {
     await running.done.catch(() => undefined);
     await running.evaluator.close();
     this.#evaluators.delete(name);
-  }
-
-  /** The fold has what the log had when this was called. */
-  async #caughtUp(): Promise<void> {
-    const { kafka, topics } = this.#context;
-    const admin = kafka.admin();
-    const [bounds] = await admin.offsets([{ topic: topics.lifecycle, partition: 0 }]);
-    await admin.close();
-    if (bounds !== undefined && bounds.end > 0) await this.#follower.reached(bounds, bounds.end - 1);
   }
 
   async stop(): Promise<void> {

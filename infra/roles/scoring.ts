@@ -47,6 +47,7 @@ class ScoringRole implements RunningRole {
   readonly #follower: EventFollower;
   readonly #toldOfMs = new Map<string, number>();
   #turn: Promise<void> = Promise.resolve();
+  #stopped = false;
 
   constructor(context: RoleContext, purpose: 'live' | 'shadow') {
     this.#context = context;
@@ -125,6 +126,7 @@ class ScoringRole implements RunningRole {
   async #startMissing(): Promise<void> {
     const views = new Set(this.#definitions.views.map(({ name }) => name));
     for (const endpoint of this.#definitions.endpoints) {
+      if (this.#stopped) return;
       // an endpoint may stand before its views in the log
       const ready = endpoint.inputs.every(({ from }) => from === 'request' || views.has(from));
       const hash = definitionHash(endpoint);
@@ -150,6 +152,7 @@ class ScoringRole implements RunningRole {
       purpose: this.#purpose,
       live: settings.time === 'live',
       routing,
+      caughtUp: () => this.#follower.caughtUp(topics.lifecycle),
       models: {
         run: (id, rows, count) => {
           this.#batchRows.observe(count);
@@ -183,9 +186,11 @@ class ScoringRole implements RunningRole {
   }
 
   async stop(): Promise<void> {
-    await this.#follower.stop();
+    this.#stopped = true;
     await this.#turn;
+    // before the fold, which their last requests may wait for
     await stopApplications(this.#context, this.#applications);
+    await this.#follower.stop();
     await this.#onnx.close();
   }
 }

@@ -32,6 +32,8 @@ export interface ScoringOptions {
   readonly purpose: 'live' | 'shadow';
   readonly live: boolean;
   readonly routing: Routing;
+  /** resolves once the routing knows all that the log has now */
+  caughtUp(): Promise<void>;
   readonly models: Models;
   /** Opens the online store; emptied when it stands later than `startMs` (it may not know the future). */
   openStore(startMs: number): Promise<OnlineStore>;
@@ -73,6 +75,14 @@ interface Pending extends ScoreTask {
   readonly arrivedMs: number;
 }
 
+/** A request that no version answers, as far as the routing knows: it may be a moment behind the log. */
+interface Unrouted {
+  readonly request: GatheredRequest;
+  readonly record: LogRecord;
+  readonly timeMs: number;
+  readonly arrivedMs: number;
+}
+
 class ScoringProcessor implements Processor {
   readonly #options: ScoringOptions;
   readonly #context: TaskContext<unknown>;
@@ -81,6 +91,7 @@ class ScoringProcessor implements Processor {
   readonly #requestsTopic: string;
   readonly #headers = headerMaker('millrace.Prediction', 'millrace/scoring');
   #pending: Pending[] = [];
+  #unrouted: Unrouted[] = [];
 
   constructor(options: ScoringOptions, context: TaskContext<unknown>, store: OnlineStore) {
     this.#options = options;
@@ -128,17 +139,14 @@ class ScoringProcessor implements Processor {
   }
 
   #take(record: LogRecord, value: unknown, eventTimeMs: number, timeMs: number): void {
-    const { endpoint, routing, purpose } = this.#options;
+    const { endpoint, purpose } = this.#options;
     if (endpoint.serve_from !== null && eventTimeMs < endpoint.serve_from) return;
     try {
       const request = gather(endpoint, this.#options.entityOf, value, this.#store);
-      for (const arm of this.#arms(request, timeMs))
-        this.#pending.push({ request, arm, purpose, record, arrivedMs: this.#options.nowMs() });
-      if (purpose === 'live' && routing.live(timeMs, request.requestId) === null) {
-        throw new Failure('not_ready', `No version of ${endpoint.model} serves yet.`, {
-          fix: 'Promote one, then put the request back.',
-        });
-      }
+      const arrivedMs = this.#options.nowMs();
+      const arms = this.#arms(request, timeMs);
+      for (const arm of arms) this.#pending.push({ request, arm, purpose, record, arrivedMs });
+      if (purpose === 'live' && arms.length === 0) this.#unrouted.push({ request, record, timeMs, arrivedMs });
     } catch (failure) {
       if (!(failure instanceof Failure)) throw failure;
       // the shadow sees the same requests: one letter is enough
@@ -153,8 +161,28 @@ class ScoringProcessor implements Processor {
     return arm === null ? [] : [arm];
   }
 
+  /** Who has promoted a version, and then asks it, is answered: nothing is refused on what the routing did not know yet. */
+  async #routeLate(): Promise<Pending[]> {
+    const unrouted = this.#unrouted;
+    if (unrouted.length === 0) return [];
+    this.#unrouted = [];
+    const { routing, endpoint, live, purpose, caughtUp } = this.#options;
+    // in event time the bound holds back what the routing does not know
+    if (live) await caughtUp();
+    return unrouted.flatMap(({ timeMs, ...asked }) => {
+      const arm = routing.live(timeMs, asked.request.requestId);
+      if (arm !== null) return [{ ...asked, arm, purpose }];
+      const failure = new Failure('not_ready', `No version of ${endpoint.model} serves yet.`, {
+        fix: 'Promote one, then put the request back.',
+      });
+      this.#context.deadLetter(asked.record, failure);
+      return [];
+    });
+  }
+
   async flush(): Promise<void> {
-    const pending = this.#pending;
+    // the first version was promoted after those that it does not answer: they come first
+    const pending = [...(await this.#routeLate()), ...this.#pending];
     if (pending.length === 0) return;
     this.#pending = [];
     const { endpoint, routing, models, codec, names } = this.#options;

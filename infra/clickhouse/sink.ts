@@ -28,9 +28,13 @@ const BLOCK_ROWS_MAX = 50_000;
 const BLOCK_AGE_MS = 200;
 const POLL_MS = 50;
 
+interface Topic {
+  readonly kind: TopicKind;
+  readonly lanes: readonly Lane[];
+}
+
 interface Lane {
   readonly at: TopicPartition;
-  readonly kind: TopicKind;
   records: LogRecord[];
   /** everything before it is in the table */
   insertedOffset: number;
@@ -54,6 +58,8 @@ const WATERMARK_SCHEMA: AvroSchema = {
 
 export class Sink {
   readonly #options: SinkOptions;
+  readonly #topics = new Map<string, Topic>();
+  /** those of all topics */
   readonly #lanes = new Map<string, Lane>();
   readonly #blocks: Blocks;
 
@@ -69,23 +75,19 @@ export class Sink {
 
   /** Takes a topic in; its partitions go on where the table ends. */
   async add(topic: string, bounds: readonly PartitionBounds[], kind: TopicKind): Promise<void> {
-    if (this.#lanes.has(`${topic}/0`)) return;
+    if (this.#topics.has(topic)) return;
     const name = kind === 'watermarks' ? 'watermarks' : tableOf(topic, this.#options.prefix);
     if (kind === 'events') await this.#options.sql.exec(createTable(eventsTable(name)));
     const ends = await this.#tableEnds(name, topic);
-    for (const { partition, end } of bounds) {
+    const lanes = bounds.map(({ partition, end }): Lane => {
       const offset = ends.get(partition) ?? 0;
       const at = { topic, partition };
-      this.#lanes.set(partitionId(at), {
-        at,
-        kind,
-        records: [],
-        insertedOffset: offset,
-        fetchedOffset: offset,
-        sinceMs: 0,
-        endOffset: end,
-      });
-      this.#options.reader.assign(at, offset);
+      return { at, records: [], insertedOffset: offset, fetchedOffset: offset, sinceMs: 0, endOffset: end };
+    });
+    this.#topics.set(topic, { kind, lanes });
+    for (const lane of lanes) {
+      this.#lanes.set(partitionId(lane.at), lane);
+      this.#options.reader.assign(lane.at, lane.fetchedOffset);
     }
   }
 
@@ -116,13 +118,14 @@ export class Sink {
     const { reader, clock } = this.#options;
     const nowMs = clock.monotonicMs();
     for (const fetched of await reader.poll(POLL_MS)) this.#take(fetched, nowMs);
-    for (const [topic, lanes] of Map.groupBy(this.#lanes.values(), ({ at }) => at.topic)) {
-      if (lanes.some(({ kind }) => kind === 'watermarks')) continue;
+    for (const [topic, { kind, lanes }] of this.#topics) {
+      if (kind === 'watermarks') continue;
       const waiting = lanes.filter(({ records }) => records.length > 0);
       for (const lane of lanes) if (lane.records.length === 0) lane.insertedOffset = lane.fetchedOffset;
-      if (this.#isDue(waiting)) await this.#insert(topic, waiting);
+      if (this.#isDue(waiting)) await this.#insert(topic, kind, waiting);
     }
-    for (const lane of this.#lanes.values()) if (lane.kind === 'watermarks') await this.#insertWatermarks(lane);
+    for (const { kind, lanes } of this.#topics.values())
+      if (kind === 'watermarks') for (const lane of lanes) await this.#insertWatermarks(lane);
   }
 
   #isDue(waiting: readonly Lane[]): boolean {
@@ -142,10 +145,10 @@ export class Sink {
   }
 
   /** What these partitions of a topic have, one partition after the other: a block that goes in whole may hold several. */
-  async #insert(topic: string, lanes: readonly Lane[]): Promise<void> {
+  async #insert(topic: string, kind: BlockKind, lanes: readonly Lane[]): Promise<void> {
     const records = lanes.flatMap((lane) => lane.records);
     for (const lane of lanes) lane.records = [];
-    await this.#blocks.insert(topic, lanes[0]?.kind === 'events' ? 'events' : 'rows', records);
+    await this.#blocks.insert(topic, kind, records);
     for (const lane of lanes) {
       lane.insertedOffset = lane.fetchedOffset;
       this.#options.reader.resume(lane.at);

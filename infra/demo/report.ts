@@ -64,11 +64,10 @@ export async function makeReport(parts: ReportParts): Promise<Report> {
     counts[topic] = row?.n ?? 0;
     digests[topic] = row?.digest ?? '';
   }
-  const letters = await sql
-    .query<{ code: string; n: number }>(
-      `SELECT code, count() AS n FROM ${table(names.deadLetters)} WHERE code != '' GROUP BY code`,
-    )
-    .catch(() => []);
+  const letters = await queryIfThere<{ code: string; n: number }>(
+    sql,
+    `SELECT code, count() AS n FROM ${table(names.deadLetters)} WHERE code != '' GROUP BY code`,
+  );
   const results = table(names.results(endpoint));
   return {
     auc: await queryIfThere<AucRow>(
@@ -156,8 +155,9 @@ export function reportText({ loop, rates, latency_ms, memory_mb, durations_s, de
 
 /** Rows of a topic that are in the warehouse; none where it has no table yet. */
 export async function rowsOf(sql: Sql, topic: string, prefix: string): Promise<number> {
-  const rows = await sql
-    .query<{ n: number }>(`SELECT count() AS n FROM ${DATABASE}.\`${tableOf(topic, prefix)}\``)
-    .catch(() => []);
+  const rows = await queryIfThere<{ n: number }>(
+    sql,
+    `SELECT count() AS n FROM ${DATABASE}.\`${tableOf(topic, prefix)}\``,
+  );
   return rows[0]?.n ?? 0;
 }

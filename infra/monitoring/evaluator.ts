@@ -15,7 +15,7 @@ import {
   subjectsOf,
   windowStatistics,
 } from '../../processors/monitoring/window-statistics.ts';
-import { completeToMs } from '../../serving/analytics/complete.ts';
+import { isComplete } from '../../serving/analytics/complete.ts';
 import { type Sql } from '../../serving/analytics/sql.ts';
 import { WindowReader, type WindowResult } from '../../serving/analytics/window.ts';
 import { viewsOf } from '../../serving/scoring/feature-vector.ts';
@@ -135,7 +135,7 @@ export class Evaluator {
 
   /** Starts the clock of decisions; where a policy asks for a first model, once its training range is in the warehouse. */
   async #askForFirstModel(): Promise<void> {
-    const { definitions, names, sql, signal, send, mode } = this.#parts;
+    const { definitions, names, sql, clock, signal, send, mode } = this.#parts;
     const { name: endpoint } = this.#endpoint;
     const initial = definitions.retrainingPolicyOf(endpoint)?.initial ?? null;
     const { first_window_start, window_ms, maturity_ms, name } = this.#monitor;
@@ -147,9 +147,7 @@ export class Evaluator {
       ];
       const partitions = await this.#admin.partitionsOf(topics);
       const wanted = topics.map((topic) => ({ topic, places: partitions.get(topic) ?? 1 }));
-      await this.#waitFor(initial.train_to, async (step) =>
-        mode === 'live' ? step === 'decide' : ((await completeToMs(sql, wanted)) ?? -Infinity) >= initial.train_to,
-      );
+      await this.#waitFor(initial.train_to, () => isComplete(sql, wanted, initial.train_to, mode, clock.nowMs()));
       if (signal.aborted) return;
     }
     const next_decision_at = first_window_start + window_ms + maturity_ms;

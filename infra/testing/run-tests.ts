@@ -16,10 +16,11 @@ interface Outcome {
 interface Suite {
   readonly name: string;
   readonly concurrency: number;
-  /** a test, or a file of tests, that takes longer hangs: it has failed, and the others go on */
-  readonly timeoutMs: number;
+  /** instead of TIMEOUT_MS */
+  readonly timeoutMs?: number;
 }
 
+/** A test, or a file of tests, that takes longer hangs: it has failed, and the others go on. */
 const TIMEOUT_MS = 600_000;
 /** For Node to end what runs too long; whoever does not end then is ended from here. */
 const SUITE_TIMEOUT_MS = 1_500_000;
@@ -32,14 +33,14 @@ const CHECKS: Readonly<Record<string, readonly string[]>> = {
 };
 /** Each file of these has its own process; those that start brokers or browsers run one at a time. */
 const SUITES: readonly Suite[] = [
-  { name: 'unit', concurrency: 2, timeoutMs: TIMEOUT_MS },
-  { name: 'property', concurrency: 2, timeoutMs: TIMEOUT_MS },
-  { name: 'golden', concurrency: 2, timeoutMs: TIMEOUT_MS },
-  { name: 'simulation', concurrency: 2, timeoutMs: TIMEOUT_MS },
-  { name: 'contract', concurrency: 2, timeoutMs: TIMEOUT_MS },
-  { name: 'integration', concurrency: 1, timeoutMs: TIMEOUT_MS },
-  { name: 'browser', concurrency: 1, timeoutMs: TIMEOUT_MS },
-  { name: 'faults', concurrency: 1, timeoutMs: TIMEOUT_MS },
+  { name: 'unit', concurrency: 2 },
+  { name: 'property', concurrency: 2 },
+  { name: 'golden', concurrency: 2 },
+  { name: 'simulation', concurrency: 2 },
+  { name: 'contract', concurrency: 2 },
+  { name: 'integration', concurrency: 1 },
+  { name: 'browser', concurrency: 1 },
+  { name: 'faults', concurrency: 1 },
   { name: 'soak', concurrency: 1, timeoutMs: 10_800_000 },
 ];
 const ONLY_WHEN_NAMED: readonly string[] = ['soak'];
@@ -83,7 +84,7 @@ function toolPath(tool: string): string {
   return join(root, 'node_modules', paths[tool] ?? tool);
 }
 
-async function suite({ name, concurrency, timeoutMs }: Suite): Promise<Outcome> {
+async function suite({ name, concurrency, timeoutMs = TIMEOUT_MS }: Suite): Promise<Outcome> {
   const files = globSync(`test/${name}/**/*.test.ts`, { cwd: root }).sort();
   if (files.length === 0) return { passed: 0, failed: 0 };
   process.stdout.write(`\n${name}: ${files.length} files\n`);

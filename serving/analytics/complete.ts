@@ -10,7 +10,7 @@ export interface WantedTopic {
 }
 
 /** Epoch ms, or null while a partition has not told anything. */
-export async function completeToMs(sql: Sql, wanted: readonly WantedTopic[]): Promise<number | null> {
+async function completeToMs(sql: Sql, wanted: readonly WantedTopic[]): Promise<number | null> {
   const rows = await sql.query<{ topic: string; places: number; complete_ms: number }>(
     `SELECT topic, count() AS places, toUnixTimestamp64Milli(min(told)) AS complete_ms FROM (SELECT topic, partition, lane, max(event_time) AS told FROM ${DATABASE}.watermarks WHERE topic IN {topics:Array(String)} GROUP BY topic, partition, lane) GROUP BY topic`,
     { topics: wanted.map(({ topic }) => topic) },
@@ -27,9 +27,22 @@ export async function completeToMs(sql: Sql, wanted: readonly WantedTopic[]): Pr
 const STEP_MS = 100;
 
 /**
- * Resolves once the warehouse is complete up to `eventTimeMs`, or the signal aborts.
+ * Whether the warehouse is complete up to `eventTimeMs`.
  * live mode: who produces gives no marks; what was written until then is there a little later by the wall clock.
  */
+export async function isComplete(
+  sql: Sql,
+  wanted: readonly WantedTopic[],
+  eventTimeMs: number,
+  mode: 'event' | 'live',
+  nowMs: number,
+): Promise<boolean> {
+  if (mode === 'live') return nowMs >= eventTimeMs + LIVE_GRACE_MS;
+  const complete = await completeToMs(sql, wanted);
+  return complete !== null && complete >= eventTimeMs;
+}
+
+/** Resolves once it is, or the signal aborts. */
 export async function waitComplete(
   sql: Sql,
   wanted: readonly WantedTopic[],
@@ -38,10 +51,6 @@ export async function waitComplete(
   clock: Clock,
   signal: AbortSignal,
 ): Promise<void> {
-  const isComplete = async (): Promise<boolean> => {
-    if (mode === 'live') return clock.nowMs() >= eventTimeMs + LIVE_GRACE_MS;
-    const complete = await completeToMs(sql, wanted);
-    return complete !== null && complete >= eventTimeMs;
-  };
-  while (!signal.aborted && !(await isComplete())) await clock.sleep(STEP_MS, signal);
+  while (!signal.aborted && !(await isComplete(sql, wanted, eventTimeMs, mode, clock.nowMs())))
+    await clock.sleep(STEP_MS, signal);
 }

@@ -1,10 +1,11 @@
 // The stack that runs in a data folder, and what a killed one left there.
-import { createConnection } from 'node:net';
 import { Failure } from '../../schemas/failure.ts';
 import { systemClock } from '../clock.ts';
+import { connects } from '../embedded/child.ts';
 import { type Settings, brokersOf } from '../settings.ts';
 import { endLeftovers } from '../supervisor/leftovers.ts';
-import { type Supervisor, isAlive, supervisorIn } from '../supervisor/lock.ts';
+import { type Supervisor, supervisorIn } from '../supervisor/lock.ts';
+import { isAlive } from '../supervisor/processes.ts';
 
 export function supervisorOf({ dataDir }: Settings): Supervisor | null {
   return supervisorIn(dataDir);
@@ -41,20 +42,7 @@ const CONNECT_WITHIN_MS = 3000;
 
 function accepts(address: string): Promise<boolean> {
   const { hostname, port } = new URL(`kafka://${address}`);
-  return new Promise((resolve) => {
-    const socket = createConnection({
-      host: hostname.replace(/^\[|\]$/g, ''),
-      port: Number(port === '' ? 9092 : port),
-      timeout: CONNECT_WITHIN_MS,
-    });
-    const answer = (yes: boolean) => (): void => {
-      socket.destroy();
-      resolve(yes);
-    };
-    socket.once('connect', answer(true));
-    socket.once('error', answer(false));
-    socket.once('timeout', answer(false));
-  });
+  return connects(hostname.replace(/^\[|\]$/g, ''), Number(port === '' ? 9092 : port), CONNECT_WITHIN_MS);
 }
 
 /**

@@ -15,6 +15,7 @@ export interface ChildOptions {
 }
 
 const STEP_MS = 50;
+const CONNECT_WITHIN_MS = 1000;
 
 export class Child {
   readonly #process: ChildProcess;
@@ -111,9 +112,10 @@ export async function freePort(host = '127.0.0.1'): Promise<number> {
   });
 }
 
-function connects(host: string, port: number): Promise<boolean> {
+/** Whether somebody listens there. */
+export function connects(host: string, port: number, withinMs: number): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = createConnection({ host, port, timeout: 1000 });
+    const socket = createConnection({ host, port, timeout: withinMs });
     const answer = (yes: boolean) => (): void => {
       socket.destroy();
       resolve(yes);
@@ -134,7 +136,7 @@ export async function waitForPort(
   logFile: string,
 ): Promise<void> {
   const untilMs = systemClock.monotonicMs() + waitMs;
-  while (!(await connects(host, port))) {
+  while (!(await connects(host, port, CONNECT_WITHIN_MS))) {
     if (child.ended) throw new Failure('not_ready', `${name} ended while starting.`, { fix: `See ${logFile}.` });
     if (systemClock.monotonicMs() > untilMs)
       throw new Failure('not_ready', `${name} did not answer within ${waitMs / 1000} s.`, { fix: `See ${logFile}.` });

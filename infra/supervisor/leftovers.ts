@@ -4,6 +4,7 @@ import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'no
 import { join } from 'node:path';
 import { systemClock } from '../clock.ts';
 import { registryMark } from '../embedded/registry.ts';
+import { signal } from './processes.ts';
 
 /** In the order in which they are ended: who writes before what keeps. */
 const LAST: readonly string[] = ['registry', 'clickhouse', 'kafka'];
@@ -73,13 +74,5 @@ async function endThose(dataDir: string, those: readonly Leftover[], graceMs: nu
     // with what they started: each leads a group of its own
     if (systemClock.monotonicMs() > untilMs) for (const { pid } of left) signal(-pid, 'SIGKILL');
     await systemClock.sleep(STEP_MS);
-  }
-}
-
-function signal(pid: number, name: 'SIGTERM' | 'SIGKILL'): void {
-  try {
-    process.kill(pid, name);
-  } catch {
-    // it has ended meanwhile
   }
 }

@@ -3,6 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync, readdirSync } from 'node:fs';
 import { systemClock } from '../clock.ts';
+import { signal } from '../supervisor/processes.ts';
 
 const VARIABLE = 'MILLRACE_TEST_RUN';
 const GRACE_MS = 5_000;
@@ -34,7 +35,7 @@ export class TestProcesses {
   async end(graceMs = GRACE_MS): Promise<MarkedProcess[]> {
     await this.#wait(graceMs);
     const left = this.running();
-    for (const { pid } of this.running()) kill(pid);
+    for (const { pid } of this.running()) signal(pid, 'SIGKILL');
     await this.#wait(GRACE_MS);
     return left;
   }
@@ -61,13 +62,5 @@ function read(pid: number, file: string): string {
     return readFileSync(`/proc/${pid}/${file}`, 'utf8');
   } catch {
     return '';
-  }
-}
-
-function kill(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch {
-    // it has ended meanwhile
   }
 }

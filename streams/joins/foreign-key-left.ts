@@ -43,6 +43,7 @@ import {
   lateness,
   packVersion,
   recordedOf,
+  settled,
   unpackVersion,
   versionOf,
 } from './step.ts';
@@ -186,9 +187,7 @@ function settle(
   outputs: readonly LeftOutput[],
   late: readonly Late[],
 ): Stepped<LeftState, LeftOutput> {
-  const timerMs = state === null ? null : leftTimerMs(rules, state);
-  if (timerMs !== null && timerMs <= watermarkMs) return { state: null, outputs, timerMs: null, late };
-  return { state, outputs, timerMs, late };
+  return settled(state, (one) => leftTimerMs(rules, one), watermarkMs, outputs, late);
 }
 
 /**

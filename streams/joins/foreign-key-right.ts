@@ -26,6 +26,7 @@ import {
   isLate,
   lateness,
   packVersion,
+  settled,
   unpackVersion,
   versionOf,
 } from './step.ts';
@@ -94,9 +95,7 @@ function settle(
   outputs: readonly Response[],
   late: readonly Late[],
 ): Stepped<RightState, Response> {
-  const timerMs = state === null ? null : rightTimerMs(rules, state);
-  if (timerMs !== null && timerMs <= watermarkMs) return { state: null, outputs, timerMs: null, late };
-  return { state, outputs, timerMs, late };
+  return settled(state, (one) => rightTimerMs(rules, one), watermarkMs, outputs, late);
 }
 
 /** The timer that a state wants, as its last step said: for states that were restored. */

@@ -72,6 +72,19 @@ export function lateness(side: Side, { timeMs, offset }: Update, watermarkMs: nu
   return { side, timeMs, offset, watermarkMs };
 }
 
+/** A step's end where a state is forgotten once its one timer is due. */
+export function settled<S, O>(
+  state: S | null,
+  timerOf: (state: S) => number | null,
+  watermarkMs: number,
+  outputs: readonly O[],
+  late: readonly Late[],
+): Stepped<S, O> {
+  const timerMs = state === null ? null : timerOf(state);
+  const isOver = timerMs !== null && timerMs <= watermarkMs;
+  return isOver ? { state: null, outputs, timerMs: null, late } : { state, outputs, timerMs, late };
+}
+
 interface Placed {
   readonly timeMs: number;
   readonly offset: number;

@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { after, beforeEach, describe, it } from 'node:test';
 import { registryMark } from '../../../infra/embedded/registry.ts';
 import { endLeftovers, leftoversIn, notePid } from '../../../infra/supervisor/leftovers.ts';
-import { isAlive, supervisorIn, takeLock, tellReady } from '../../../infra/supervisor/lock.ts';
+import { supervisorIn, takeLock, tellReady } from '../../../infra/supervisor/lock.ts';
+import { isAlive } from '../../../infra/supervisor/processes.ts';
 import { Failure } from '../../../schemas/failure.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'millrace-supervisor-'));

@@ -1,15 +1,16 @@
 // The same suite on Apache Kafka: one broker for all of it, the tests one after the other.
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before } from 'node:test';
 import { Connection, deleteRecordsV2 } from '@platformatic/kafka';
 import { systemClock } from '../../../infra/clock.ts';
-import { type RunningBroker, startBroker } from '../../../infra/embedded/broker.ts';
+import { type RunningBroker } from '../../../infra/embedded/broker.ts';
 import { freePort } from '../../../infra/embedded/child.ts';
 import { KafkaLog } from '../../../infra/kafka/kafka-log.ts';
 import { type Clock } from '../../../streams/clock.ts';
 import { type Log } from '../../../streams/log.ts';
+import { startTestBroker } from '../../integration/streams/test-broker.ts';
 import { type LogWorld } from './log-world.ts';
 import { membershipSuite } from './membership-suite.ts';
 import { recordsSuite } from './records-suite.ts';
@@ -21,25 +22,7 @@ const folder = mkdtempSync(join(tmpdir(), 'millrace-contract-'));
 let broker: RunningBroker | null = null;
 
 before(async () => {
-  const libsDir = process.env['MILLRACE_KAFKA_LIBS'];
-  if (libsDir === undefined) throw new Error('MILLRACE_KAFKA_LIBS is not set; run `npm test -- contract`.');
-  const logFile = join(folder, 'broker.log');
-  const java = process.env['MILLRACE_JAVA'] ?? 'java';
-  const port = await freePort();
-  try {
-    broker = await startBroker({
-      dataDir: join(folder, 'kafka'),
-      libsDir,
-      logFile,
-      host: '127.0.0.1',
-      port,
-      java,
-      heapMb: 512,
-    });
-  } catch (error) {
-    process.stderr.write(readFileSync(logFile, 'utf8').slice(-3000));
-    throw error;
-  }
+  broker = await startTestBroker(folder, await freePort());
 });
 
 after(async () => {

@@ -1,25 +1,16 @@
 // A declared topology on Apache Kafka, two instances of it, as `millrace stream` runs it: joins, broken and late records, a lost state.
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { systemClock } from '../../../infra/clock.ts';
-import { type Connections } from '../../../infra/connect.ts';
-import { type RunningBroker, startBroker } from '../../../infra/embedded/broker.ts';
-import { freePort } from '../../../infra/embedded/child.ts';
-import { KafkaLog } from '../../../infra/kafka/kafka-log.ts';
 import { readSettings } from '../../../infra/settings.ts';
 import { runTopology } from '../../../infra/topology-runner.ts';
-import { EventCodec } from '../../../schemas/codec.ts';
 import { type DeadLetter } from '../../../schemas/events.generated.ts';
-import { topicNames } from '../../../schemas/topics.ts';
 import { type Application } from '../../../streams/application.ts';
 import { json, text } from '../../../streams/builder/format.ts';
 import { topology } from '../../../streams/builder/topology.ts';
 import { type LogRecord } from '../../../streams/log.ts';
-import { MemoryRegistry } from '../../../streams/testing/memory-registry.ts';
-import { controlTopics } from '../../../streams/topology.ts';
+import { TopologyWorld } from './topology-world.ts';
 
 interface Order {
   readonly id: string;
@@ -49,36 +40,11 @@ const declared = topology('invoices', ({ stream, table }) => {
 });
 
 const PARTITIONS = { prices: 2, 'prices-seen': 2, orders: 3, customers: 4, invoices: 2 };
-const names = topicNames('millrace.');
-const folder = mkdtempSync(join(tmpdir(), 'millrace-builder-'));
-const registry = Object.assign(new MemoryRegistry(), { latest: () => Promise.resolve(null) });
-const codec = new EventCodec(registry);
-let broker: RunningBroker;
-let log: KafkaLog;
+const world = new TopologyWorld();
+const { folder, names, codec } = world;
 
-before(async () => {
-  const libsDir = process.env['MILLRACE_KAFKA_LIBS'];
-  if (libsDir === undefined) throw new Error('MILLRACE_KAFKA_LIBS is not set; run `npm test -- integration`.');
-  broker = await startBroker({
-    ...{ dataDir: join(folder, 'kafka'), libsDir, logFile: join(folder, 'broker.log'), host: '127.0.0.1' },
-    ...{ port: await freePort(), java: process.env['MILLRACE_JAVA'] ?? 'java', heapMb: 512 },
-  });
-  log = clientOf('test');
-  const admin = log.admin();
-  const topics = Object.entries(PARTITIONS).map(([name, partitions]) => ({ name, partitions, config: {} }));
-  await admin.ensureTopics([...topics, ...controlTopics(names)]);
-  await admin.close();
-});
-
-after(async () => {
-  await log.close();
-  await broker.stop();
-  rmSync(folder, { recursive: true, force: true });
-});
-
-function clientOf(clientId: string): KafkaLog {
-  return new KafkaLog({ brokers: [broker.address], clientId, clock: systemClock });
-}
+before(() => world.start(Object.entries(PARTITIONS).map(([name, partitions]) => ({ name, partitions, config: {} }))));
+after(() => world.stop());
 
 interface Instance {
   readonly application: Application;
@@ -86,21 +52,20 @@ interface Instance {
 }
 
 async function start(instance: string): Promise<Instance> {
-  const own = clientOf(instance);
-  const connections: Connections = { log: own, registry, codec, topics: names };
+  const connections = world.connections(instance);
   const settings = readSettings({ MILLRACE_DATA_DIR: join(folder, 'data'), MILLRACE_COMMIT_INTERVAL_MS: '50' });
   const application = await runTopology(declared, connections, settings, { instance, guarantee: 'exactly-once' });
   return {
     application,
     stop: async () => {
       await application.stop();
-      await own.close();
+      await connections.log.close();
     },
   };
 }
 
 async function produce(topic: string, key: string, value: string, timestampMs: number): Promise<void> {
-  const writer = log.writer();
+  const writer = world.log.writer();
   await writer.append([{ topic, timestampMs, key: Buffer.from(key), value: Buffer.from(value) }]);
   await writer.close();
 }
@@ -116,7 +81,7 @@ async function read(
   partitions: number,
   isEnough: (records: readonly LogRecord[]) => boolean,
 ): Promise<readonly LogRecord[]> {
-  const reader = log.reader();
+  const reader = world.log.reader();
   for (let partition = 0; partition < partitions; partition += 1) reader.assign({ topic, partition }, 0);
   const records: LogRecord[] = [];
   const untilMs = performance.now() + WITHIN_MS;

@@ -1,26 +1,19 @@
 // Checkpoints of a declared topology on Apache Kafka and RocksDB, in a folder, as `MILLRACE_CHECKPOINTS` names it: an instance is
 // killed with its disk, and the next one begins with the checkpoint.
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { storageAt } from '../../../infra/checkpoints/storage-place.ts';
 import { systemClock } from '../../../infra/clock.ts';
-import { type RunningBroker, startBroker } from '../../../infra/embedded/broker.ts';
-import { freePort } from '../../../infra/embedded/child.ts';
-import { KafkaLog } from '../../../infra/kafka/kafka-log.ts';
 import { readSettings } from '../../../infra/settings.ts';
 import { runTopology } from '../../../infra/topology-runner.ts';
-import { EventCodec } from '../../../schemas/codec.ts';
-import { topicNames } from '../../../schemas/topics.ts';
 import { type Application } from '../../../streams/application.ts';
 import { topology } from '../../../streams/builder/topology.ts';
 import { windows } from '../../../streams/builder/windows.ts';
 import { Checkpoints } from '../../../streams/checkpoints/checkpoints.ts';
-import { MemoryRegistry } from '../../../streams/testing/memory-registry.ts';
-import { controlTopics } from '../../../streams/topology.ts';
+import { TopologyWorld } from './topology-world.ts';
 
 const PARTITIONS = 2;
 const KEYS = 3_000;
@@ -35,40 +28,19 @@ const declared = topology('spending', (builder) => {
   }).to('spent', { format: 'json', key: 'card', eventTime: 'at' });
 });
 
-const names = topicNames('millrace.');
+const world = new TopologyWorld();
+const { folder, names } = world;
 const changelog = names.changelog('spending', 'spent');
-const folder = mkdtempSync(join(tmpdir(), 'millrace-checkpoints-'));
 const place = pathToFileURL(join(folder, 'checkpoints')).href;
-const registry = Object.assign(new MemoryRegistry(), { latest: () => Promise.resolve(null) });
-let broker: RunningBroker;
-let log: KafkaLog;
 /** what a test that failed has left running */
 const running = new Set<Instance>();
 
-before(async () => {
-  const libsDir = process.env['MILLRACE_KAFKA_LIBS'];
-  if (libsDir === undefined) throw new Error('MILLRACE_KAFKA_LIBS is not set; run `npm test -- integration`.');
-  broker = await startBroker({
-    ...{ dataDir: join(folder, 'kafka'), libsDir, logFile: join(folder, 'broker.log'), host: '127.0.0.1' },
-    ...{ port: await freePort(), java: process.env['MILLRACE_JAVA'] ?? 'java', heapMb: 512 },
-  });
-  log = clientOf('test');
-  const admin = log.admin();
-  const topics = ['payments', 'spent'].map((name) => ({ name, partitions: PARTITIONS, config: {} }));
-  await admin.ensureTopics([...topics, ...controlTopics(names)]);
-  await admin.close();
-});
+before(() => world.start(['payments', 'spent'].map((name) => ({ name, partitions: PARTITIONS, config: {} }))));
 
 after(async () => {
   for (const instance of running) await instance.stop();
-  await log.close();
-  await broker.stop();
-  rmSync(folder, { recursive: true, force: true });
+  await world.stop();
 });
-
-function clientOf(clientId: string): KafkaLog {
-  return new KafkaLog({ brokers: [broker.address], clientId, clock: systemClock });
-}
 
 interface Instance {
   readonly application: Application;
@@ -78,14 +50,13 @@ interface Instance {
 
 /** At work, its states restored. */
 async function start(dataDir: string): Promise<Instance> {
-  const own = clientOf(dataDir);
   const notices: string[] = [];
   const settings = readSettings({
     MILLRACE_DATA_DIR: join(folder, dataDir),
     MILLRACE_CHECKPOINTS: place,
     MILLRACE_CHECKPOINT_INTERVAL_MS: '500',
   });
-  const connections = { log: own, registry, codec: new EventCodec(registry), topics: names };
+  const connections = world.connections(dataDir);
   const application = await runTopology(declared, connections, settings, {
     ...{ instance: '0', guarantee: 'exactly-once' },
     notice: (text) => notices.push(text),
@@ -96,7 +67,7 @@ async function start(dataDir: string): Promise<Instance> {
     stop: async () => {
       running.delete(instance);
       await application.stop();
-      await own.close();
+      await connections.log.close();
     },
   };
   running.add(instance);
@@ -114,7 +85,7 @@ async function until(isSo: () => boolean | Promise<boolean>, what: string): Prom
 /** One payment of each of so many cards, all at work when it comes back. */
 async function pay({ application }: Instance, cards: number): Promise<void> {
   const { processed } = application.status();
-  const writer = log.writer();
+  const writer = world.log.writer();
   await writer.append(
     Array.from({ length: cards }, (_, card) => ({
       ...{ topic: 'payments', timestampMs: START_MS, key: Buffer.from(`card-${card}`) },
@@ -127,7 +98,7 @@ async function pay({ application }: Instance, cards: number): Promise<void> {
 
 /** The last value of each key. */
 async function spent(records: number): Promise<ReadonlyMap<string, number>> {
-  const reader = log.reader();
+  const reader = world.log.reader();
   for (let partition = 0; partition < PARTITIONS; partition += 1) reader.assign({ topic: 'spent', partition }, 0);
   const last = new Map<string, number>();
   let count = 0;
@@ -157,10 +128,10 @@ async function checkpointed(): Promise<readonly number[]> {
 /** Records of the changelog from these offsets on, by partition. */
 async function changes(from: readonly number[]): Promise<number> {
   const places = from.map((offset, partition) => ({ topic: changelog, partition, offset }));
-  const admin = log.admin();
+  const admin = world.log.admin();
   const ends = new Map((await admin.offsets(places)).map(({ partition, end }) => [partition, end]));
   await admin.close();
-  const reader = log.reader();
+  const reader = world.log.reader();
   const left = new Set(
     places.filter(({ partition, offset }) => offset < (ends.get(partition) ?? 0)).map((at) => at.partition),
   );

@@ -1,6 +1,6 @@
 // A broker, events that come in, and what the feature job must have made of them: a running count, sum and maximum for each key.
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -10,11 +10,12 @@ import {
   incrementalAlterConfigsV1,
 } from '@platformatic/kafka';
 import { systemClock } from '../../../infra/clock.ts';
-import { type RunningBroker, startBroker } from '../../../infra/embedded/broker.ts';
+import { type RunningBroker } from '../../../infra/embedded/broker.ts';
 import { freePort } from '../../../infra/embedded/child.ts';
 import { KafkaLog } from '../../../infra/kafka/kafka-log.ts';
 import { type NewRecord } from '../../../streams/log.ts';
 import { JobProcess } from './job-process.ts';
+import { startTestBroker } from './test-broker.ts';
 
 const DAY_MS = 86_400_000;
 const START_MS = Date.UTC(2013, 0, 1);
@@ -55,18 +56,7 @@ export class World {
   }
 
   async #startBroker(port: number): Promise<void> {
-    const libsDir = process.env['MILLRACE_KAFKA_LIBS'];
-    if (libsDir === undefined) throw new Error('MILLRACE_KAFKA_LIBS is not set; run `npm test -- integration`.');
-    const logFile = join(this.folder, 'broker.log');
-    try {
-      this.#broker = await startBroker({
-        ...{ dataDir: join(this.folder, 'kafka'), libsDir, logFile, host: '127.0.0.1', port },
-        ...{ java: process.env['MILLRACE_JAVA'] ?? 'java', heapMb: 512 },
-      });
-    } catch (error) {
-      process.stderr.write(readFileSync(logFile, 'utf8').slice(-3000));
-      throw error;
-    }
+    this.#broker = await startTestBroker(this.folder, port);
     this.#log ??= this.client();
   }
 

@@ -2,32 +2,24 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
 import { type Server } from 'node:http';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 import { Registry } from 'prom-client';
 import { systemClock } from '../../../infra/clock.ts';
-import { type RunningBroker, startBroker } from '../../../infra/embedded/broker.ts';
-import { freePort } from '../../../infra/embedded/child.ts';
 import { removeInstanceFile, streamFile, writeInstanceFile } from '../../../infra/instances.ts';
-import { KafkaLog } from '../../../infra/kafka/kafka-log.ts';
 import { ApplicationReports } from '../../../infra/roles/application-reports.ts';
 import { healthServer, portOf } from '../../../infra/roles/health-server.ts';
 import { readSettings } from '../../../infra/settings.ts';
 import { StateServer } from '../../../infra/state/state-server.ts';
 import { runTopology } from '../../../infra/topology-runner.ts';
-import { EventCodec } from '../../../schemas/codec.ts';
-import { topicNames } from '../../../schemas/topics.ts';
 import { type Application } from '../../../streams/application.ts';
 import { json } from '../../../streams/builder/format.ts';
 import { topology } from '../../../streams/builder/topology.ts';
 import { partitionOfKey } from '../../../streams/murmur2.ts';
 import { type Position } from '../../../streams/queries/question.ts';
-import { MemoryRegistry } from '../../../streams/testing/memory-registry.ts';
-import { controlTopics } from '../../../streams/topology.ts';
+import { TopologyWorld } from './topology-world.ts';
 
 const PARTITIONS = 4;
 const KEYS = Array.from({ length: 40 }, (_, number) => `card-${number}`);
@@ -38,36 +30,11 @@ const declared = topology('cards', ({ stream }) => {
   });
 });
 
-const names = topicNames('millrace.');
-const folder = mkdtempSync(join(tmpdir(), 'millrace-state-'));
-const dataDir = join(folder, 'data');
-const registry = Object.assign(new MemoryRegistry(), { latest: () => Promise.resolve(null) });
-const codec = new EventCodec(registry);
-let broker: RunningBroker;
-let log: KafkaLog;
+const world = new TopologyWorld();
+const dataDir = join(world.folder, 'data');
 
-before(async () => {
-  const libsDir = process.env['MILLRACE_KAFKA_LIBS'];
-  if (libsDir === undefined) throw new Error('MILLRACE_KAFKA_LIBS is not set; run `npm test -- integration`.');
-  broker = await startBroker({
-    ...{ dataDir: join(folder, 'kafka'), libsDir, logFile: join(folder, 'broker.log'), host: '127.0.0.1' },
-    ...{ port: await freePort(), java: process.env['MILLRACE_JAVA'] ?? 'java', heapMb: 512 },
-  });
-  log = clientOf('test');
-  const admin = log.admin();
-  await admin.ensureTopics([{ name: 'payments', partitions: PARTITIONS, config: {} }, ...controlTopics(names)]);
-  await admin.close();
-});
-
-after(async () => {
-  await log.close();
-  await broker.stop();
-  rmSync(folder, { recursive: true, force: true });
-});
-
-function clientOf(clientId: string): KafkaLog {
-  return new KafkaLog({ brokers: [broker.address], clientId, clock: systemClock });
-}
+before(() => world.start([{ name: 'payments', partitions: PARTITIONS, config: {} }]));
+after(() => world.stop());
 
 interface Instance {
   readonly application: Application;
@@ -76,9 +43,8 @@ interface Instance {
 }
 
 async function start(instance: string): Promise<Instance> {
-  const own = clientOf(instance);
   const settings = readSettings({ MILLRACE_DATA_DIR: dataDir, MILLRACE_COMMIT_INTERVAL_MS: '50' });
-  const connections = { log: own, registry, codec, topics: names };
+  const connections = world.connections(instance);
   const application = await runTopology(declared, connections, settings, { instance, guarantee: 'exactly-once' });
   const reports = new ApplicationReports('stream', instance);
   reports.watch(new Map([[declared.id, application]]));
@@ -96,7 +62,7 @@ async function start(instance: string): Promise<Instance> {
     ...{ application, server },
     stop: async () => {
       await application.stop();
-      await own.close();
+      await connections.log.close();
       removeInstanceFile(file);
       server.close();
     },
@@ -104,7 +70,7 @@ async function start(instance: string): Promise<Instance> {
 }
 
 async function pay(keys: readonly string[], amount: number): Promise<Position> {
-  const writer = log.writer();
+  const writer = world.log.writer();
   const appended = await writer.append(
     keys.map((key) => ({
       ...{ topic: 'payments', timestampMs: Date.now(), key: Buffer.from(key) },

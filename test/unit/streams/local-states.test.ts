@@ -45,6 +45,16 @@ class Scene {
       ]);
   }
 
+  /** Two rows are written, and a copy of them is kept. */
+  async followTwoRows(states: LocalStates): Promise<void> {
+    await this.write(0, [
+      ['a', '1'],
+      ['b', '2'],
+    ]);
+    await states.follow([stateOf(0)]);
+    await this.until(() => states.progress()[0]?.position === 2);
+  }
+
   /** Lets time pass until `isSo`. */
   async until(isSo: () => boolean): Promise<void> {
     while (!isSo()) await this.time.clock.sleep(5);
@@ -155,12 +165,7 @@ test('a copy that a task has claimed is neither closed nor opened until the task
   const scene = new Scene();
   return scene.run(async () => {
     const states = scene.states(memoryStores());
-    await scene.write(0, [
-      ['a', '1'],
-      ['b', '2'],
-    ]);
-    await states.follow([stateOf(0)]);
-    await scene.until(() => states.progress()[0]?.position === 2);
+    await scene.followTwoRows(states);
     states.claim(stateOf(0));
     // the group may say that it is no copy any more before the task has come to its state
     await states.follow([]);
@@ -180,12 +185,7 @@ test('a copy that is not kept any more is closed, and goes on from where it was'
   const scene = new Scene();
   return scene.run(async () => {
     const states = scene.states(memoryStores());
-    await scene.write(0, [
-      ['a', '1'],
-      ['b', '2'],
-    ]);
-    await states.follow([stateOf(0)]);
-    await scene.until(() => states.progress()[0]?.position === 2);
+    await scene.followTwoRows(states);
     await states.follow([]);
     assert.deepEqual(states.progress(), []);
     assert.deepEqual(await states.kept(), [{ name: stateOf(0).name, position: 2 }]);

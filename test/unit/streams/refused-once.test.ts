@@ -1,25 +1,18 @@
 // A refused record is set aside once, however often the task is restarted while an earlier record still waits for its time.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { systemClock } from '../../../infra/clock.ts';
 import { Failure } from '../../../schemas/failure.ts';
-import { DEFAULT_POLICIES } from '../../../streams/failure-policies.ts';
 import { type CommittedOffset, type LogRecord } from '../../../streams/log.ts';
 import { type SubTopology } from '../../../streams/processor.ts';
-import { Task } from '../../../streams/task.ts';
-import { WatermarkFollower } from '../../../streams/watermark-follower.ts';
+import { STATELESS, statelessTask } from './stateless-task.ts';
 
 const AT = { topic: 'events', partition: 0 };
 
 /** Refuses records without a value. */
 const topology: SubTopology = {
+  ...STATELESS,
   name: 'step',
   topics: [AT.topic],
-  lanesOf: () => 1,
-  single: false,
-  globalTopics: [],
-  store: null,
-  outputLanes: () => [],
   create: async () => ({
     processor: {
       decode: (record) =>
@@ -37,13 +30,7 @@ const REFUSED: LogRecord = { ...AT, offset: 1, timestampMs: 1001, key: null, val
 
 /** A task that starts where the last one committed, reads these records, and commits. */
 async function life(committed: CommittedOffset, records: readonly LogRecord[]) {
-  const untyped: unknown = topology;
-  const task = new Task({
-    topology: untyped as SubTopology<never>,
-    ...{ partition: 0, inputs: [{ ...committed, global: false }], live: false, follower: new WatermarkFollower() },
-    ...{ state: null, policies: DEFAULT_POLICIES, clock: systemClock },
-  });
-  await task.start(untyped as SubTopology<never>);
+  const task = await statelessTask(topology, [{ ...committed, global: false }]);
   const nextOffset = records.length;
   task.take({ ...AT, records, slabs: [], nextOffset, endOffset: nextOffset });
   task.process(() => false);

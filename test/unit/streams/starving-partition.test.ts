@@ -2,23 +2,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Fetched, type LogRecord } from '../../../streams/log.ts';
-import { systemClock } from '../../../infra/clock.ts';
-import { DEFAULT_POLICIES } from '../../../streams/failure-policies.ts';
 import { type SubTopology } from '../../../streams/processor.ts';
-import { Task } from '../../../streams/task.ts';
-import { WatermarkFollower } from '../../../streams/watermark-follower.ts';
+import { STATELESS, statelessTask } from './stateless-task.ts';
 
 const AT = { topic: 'repartition', partition: 0 };
 
 /** Two lanes in one partition; a record's key names its lane. */
 const topology: SubTopology = {
+  ...STATELESS,
   name: 'window',
   topics: [AT.topic],
   lanesOf: () => 2,
-  single: false,
-  globalTopics: [],
-  store: null,
-  outputLanes: () => [],
   create: async () => ({
     processor: {
       decode: (record) => ({
@@ -42,18 +36,7 @@ function fetched(records: readonly LogRecord[], nextOffset: number): Fetched {
 }
 
 test('a partition is read on while one of its lanes is waited for, however many records of another are queued', async () => {
-  const untyped: unknown = topology;
-  const task = new Task({
-    topology: untyped as SubTopology<never>,
-    partition: 0,
-    inputs: [{ ...AT, offset: 0, metadata: '', global: false }],
-    live: false,
-    follower: new WatermarkFollower(),
-    state: null,
-    policies: DEFAULT_POLICIES,
-    clock: systemClock,
-  });
-  await task.start(untyped as SubTopology<never>);
+  const task = await statelessTask(topology, [{ ...AT, offset: 0, metadata: '', global: false }]);
   const ahead = Array.from({ length: 10_000 }, (_, offset) => record(offset, 0, 1000 + offset));
   task.take(fetched(ahead, ahead.length));
   assert.equal(
@@ -94,22 +77,11 @@ test('a table of the past is read to its end by a task that goes on, however lon
       globalPositions: new Map(),
     }),
   };
-  const untyped: unknown = scoring;
   const wentToMs = 50_000;
-  const task = new Task({
-    topology: untyped as SubTopology<never>,
-    partition: 0,
-    inputs: [
-      { ...REQUESTS, offset: 7, metadata: JSON.stringify({ timeMs: wentToMs, lanes: {} }), global: false },
-      { ...ROWS, offset: 0, metadata: '', global: true },
-    ],
-    live: false,
-    follower: new WatermarkFollower(),
-    state: null,
-    policies: DEFAULT_POLICIES,
-    clock: systemClock,
-  });
-  await task.start(untyped as SubTopology<never>);
+  const task = await statelessTask(scoring, [
+    { ...REQUESTS, offset: 7, metadata: JSON.stringify({ timeMs: wentToMs, lanes: {} }), global: false },
+    { ...ROWS, offset: 0, metadata: '', global: true },
+  ]);
   const row = (offset: number, timestampMs: number): LogRecord => ({ ...record(offset, 0, timestampMs), ...ROWS });
   const past = Array.from({ length: 10_000 }, (_, offset) => row(offset, 1000 + offset));
   task.take({ ...fetched(past, past.length), ...ROWS });

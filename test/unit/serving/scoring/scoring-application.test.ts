@@ -1,7 +1,6 @@
 // The scoring of a topic as a task: who has promoted a version is answered by it, however far the fold of the routing has come.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { systemClock } from '../../../../infra/clock.ts';
 import { EventCodec } from '../../../../schemas/codec.ts';
 import { type EndpointDefinition } from '../../../../schemas/definitions.ts';
 import {
@@ -13,12 +12,10 @@ import { topicNames } from '../../../../schemas/topics.ts';
 import { OnlineStore } from '../../../../serving/online-store.ts';
 import { Routing } from '../../../../serving/scoring/routing.ts';
 import { scoringApplication } from '../../../../serving/scoring/scoring-application.ts';
-import { DEFAULT_POLICIES } from '../../../../streams/failure-policies.ts';
 import { memoryStores } from '../../../../streams/memory-store.ts';
 import { type SubTopology } from '../../../../streams/processor.ts';
-import { Task } from '../../../../streams/task.ts';
-import { WatermarkFollower } from '../../../../streams/watermark-follower.ts';
 import { memoryRegistry } from '../../../fakes/memory-registry.ts';
+import { statelessTask } from '../../streams/stateless-task.ts';
 
 const names = topicNames('millrace.');
 const requests = names.requests('e');
@@ -53,12 +50,8 @@ async function scored(live: boolean, askedAtMs: readonly number[], caughtUp: (ro
     observed: () => undefined,
   });
   const [topology] = subTopologies as [SubTopology<never>];
-  const follower = new WatermarkFollower();
-  const task = new Task({
-    inputs: [{ topic: requests, partition: 0, offset: 0, metadata: '', global: false }],
-    ...{ topology, partition: 0, live, follower, state: null, policies: DEFAULT_POLICIES, clock: systemClock },
-  });
-  await task.start(topology);
+  const input = { topic: requests, partition: 0, offset: 0, metadata: '', global: false };
+  const task = await statelessTask(topology, [input], live);
   const records = askedAtMs.map((timeMs, offset) => ({
     ...{ topic: requests, partition: 0, offset, timestampMs: timeMs, key: null, headers: [] },
     value: Buffer.from(JSON.stringify({ id: `r${timeMs}`, asked_at: timeMs, a: timeMs })),

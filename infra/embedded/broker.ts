@@ -119,6 +119,8 @@ export async function startBroker(options: BrokerOptions): Promise<RunningBroker
       `-Xmx${options.heapMb}m`,
       `-Xms${Math.min(256, options.heapMb)}m`,
       '-XX:+UseSerialGC',
+      // the second compiler takes more of two cores in the first minutes than its code ever gives back (DECISIONS 28)
+      '-XX:TieredStopAtLevel=1',
       '-Xshare:auto',
       `-Dlog4j2.configurationFile=file:${logging}`,
       '-cp',

@@ -4,6 +4,8 @@ import { type DirectContext, type DirectProcessor, type DirectSubTopology } from
 import { NEVER_MS } from './lane.ts';
 import { type CommittedOffset, type EncodedBatch, type Fetched, type RecordSlab, type TopicPartition } from './log.ts';
 import { OutputBatches } from './output-batches.ts';
+import { Standing } from './queries/standing.ts';
+import { type ReadableRows } from './state/committed-rows.ts';
 import { type RowTable } from './state/row-table.ts';
 import { type OutputLane } from './processor.ts';
 import { type StoreWrite } from './store.ts';
@@ -37,6 +39,8 @@ export class DirectTask {
   readonly partition: number;
   readonly inputs: readonly TaskInput[];
   readonly outputLanes: readonly OutputLane[] = [];
+  /** for who reads its rows from outside */
+  readonly standing: Standing;
   readonly #options: DirectTaskOptions;
   readonly #input: TaskInput;
   readonly #rows: RowTable<unknown> | null;
@@ -71,6 +75,7 @@ export class DirectTask {
     this.partition = input.partition;
     this.name = `${topology.name}-${input.partition}`;
     this.inputs = [input];
+    this.standing = new Standing(this.inputs);
     this.#doneOffset = this.#fetchedOffset = this.#drawnOffset = input.offset;
     this.#processor = topology.create({
       partition: input.partition,
@@ -104,6 +109,11 @@ export class DirectTask {
 
   wantsMore(): boolean {
     return this.#queued < QUEUED_RECORDS_MAX / 4;
+  }
+
+  /** What was committed, by key; null: it keeps nothing. */
+  get committedRows(): ReadableRows | null {
+    return this.#rows?.committed ?? null;
   }
 
   get keys(): number {
@@ -194,11 +204,15 @@ export class DirectTask {
       offsets: [offset],
       watermark: null,
       changelog,
-      committed: (changelogEnd) => this.#committed(storeWrites, changelogEnd),
+      committed: async (changelogEnd) => {
+        this.#rows?.committed.committed(changes);
+        this.standing.moved([offset]);
+        this.#committed(storeWrites, changelogEnd);
+      },
     };
   }
 
-  async #committed(writes: readonly StoreWrite[] | null, changelogEnd: number | null): Promise<void> {
+  #committed(writes: readonly StoreWrite[] | null, changelogEnd: number | null): void {
     if (changelogEnd !== null) this.#changelogEnd = changelogEnd;
     this.#undone -= 1;
     if (writes !== null && writes.length > 0) this.#store(writes);
@@ -220,6 +234,7 @@ export class DirectTask {
 
   /** Resolves when the local store has what it was given; and all there is, where everything was committed. */
   async close(): Promise<void> {
+    await this.standing.close();
     await this.#storing;
     if (this.#rows !== null && this.#undone === 0 && !this.dirty && this.#storeFailure === null) {
       const writes = this.#rows.drawStore();

@@ -6,6 +6,7 @@ import { type Failure } from '../schemas/failure.ts';
 import { type RecordSlab } from './log.ts';
 import { type FailureStage } from './failure-policies.ts';
 import { type OutputBatches } from './output-batches.ts';
+import { type ReadableStore } from './queries/question.ts';
 import { type RowSerde, type RowTable } from './state/row-table.ts';
 
 export interface DirectContext<R> {
@@ -32,7 +33,14 @@ export interface DirectSubTopology<R = unknown> {
   readonly kind: 'direct';
   readonly name: string;
   readonly topics: readonly string[];
-  readonly store: { readonly name: string; readonly serde: RowSerde<R> } | null;
+  readonly store: {
+    readonly name: string;
+    readonly serde: RowSerde<R>;
+    /** A row as JSON can tell it; absent: it is not for others to read. */
+    show?(row: R): unknown;
+  } | null;
+  /** The store as it can be read from outside; absent: it cannot. */
+  readonly readable?: readonly ReadableStore[];
   /** For descriptions. */
   readonly outputTopics?: readonly string[];
   create(context: DirectContext<R>): DirectProcessor;

@@ -105,7 +105,7 @@ export interface TransactionSession {
   readonly isTransactional: boolean;
   begin(): void;
   append(records: readonly NewRecord[]): Promise<readonly Appended[]>;
-  /** Batches of one partition in their order; the bytes are given away. */
+  /** Batches of one partition in their order. Their heads are stamped; the records in them stay as they are, and are not to be changed. */
   appendEncoded(batches: readonly EncodedBatch[]): Promise<readonly Appended[]>;
   /** Offsets go into the transaction, fenced by the membership's generation. */
   commitOffsets(membership: Membership, offsets: readonly CommittedOffset[]): Promise<void>;

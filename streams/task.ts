@@ -14,6 +14,7 @@ import { type OutputLane, type Processor, type SubTopology, type TaskContext } f
 import { type FailurePolicies, SetAside } from './failure-policies.ts';
 import { Standing } from './queries/standing.ts';
 import { type TaskCommit, type TaskWatermark } from './task-commit.ts';
+import { type ReadableRows } from './state/committed-rows.ts';
 import { type TaskState } from './task-state.ts';
 import { Timers } from './timers.ts';
 import { type WatermarkFollower } from './watermark-follower.ts';
@@ -190,6 +191,11 @@ export class Task {
 
   get steppedCount(): number {
     return this.#stepped;
+  }
+
+  /** What was committed, by key; null: it keeps nothing. */
+  get committedRows(): ReadableRows | null {
+    return this.state?.committed ?? null;
   }
 
   get keys(): number {

@@ -1,12 +1,13 @@
 // From a declared topology to what the engine runs: every stage is a sub-topology, steps and joins of one stage share a store.
+import { type DirectSubTopology } from '../direct.ts';
 import { type ApplicationSpec, type SubTopology } from '../processor.ts';
 import { type TopicSpec } from '../log.ts';
-import { type DeclaredTopology } from './declaration.ts';
+import { type DeclaredTopology, type DirectStage } from './declaration.ts';
 import { type SinkNode, type SourceNode } from './graph.ts';
 import { GraphProcessor } from './graph-processor.ts';
 import { type StageGraph } from './graph-run.ts';
 import { type NodeState, nodeStateSerde } from './node-state.ts';
-import { readableStores } from './readable.ts';
+import { readableRows, readableStores } from './readable.ts';
 import { type Stage, isReadBy, stagesOf } from './stages.ts';
 import { stepsOf } from './steps.ts';
 
@@ -31,13 +32,7 @@ export function compile(declared: DeclaredTopology, options: CompileOptions): Co
   const topicOf = (node: SinkNode | SourceNode): string =>
     node.isInternal ? options.internalTopic(node.topic) : node.topic;
   const merged = stages.map((stage): unknown => stageTopology(stage, stages, topicOf));
-  const direct = declared.direct.map((stage) => ({
-    ...stage.make({
-      input: options.partitions.get(stage.topic) ?? 1,
-      output: options.partitions.get(stage.outputTopic) ?? options.partitions.get(stage.topic) ?? 1,
-    }),
-    outputTopics: [stage.outputTopic],
-  }));
+  const direct = declared.direct.map((stage) => directTopology(stage, options));
   return {
     spec: { id: declared.id, subTopologies: [...(merged as SubTopology<never>[]), ...direct] },
     topics: [
@@ -49,6 +44,12 @@ export function compile(declared: DeclaredTopology, options: CompileOptions): Co
       })),
     ],
   };
+}
+
+function directTopology(stage: DirectStage, { partitions }: CompileOptions): DirectSubTopology<never> {
+  const input = partitions.get(stage.topic) ?? 1;
+  const made = stage.make({ input, output: partitions.get(stage.outputTopic) ?? input });
+  return { ...made, readable: readableRows(made, input), outputTopics: [stage.outputTopic] };
 }
 
 function stageTopology(stage: Stage, stages: readonly Stage[], topicOf: StageGraph['topicOf']): SubTopology<NodeState> {

@@ -1,4 +1,5 @@
 // The states of a stage as they can be read from outside: by the names that the topology has given them.
+import { type DirectSubTopology } from '../direct.ts';
 import { type ReadableStore } from '../queries/question.ts';
 import { type Slot } from './graph.ts';
 import { nodeStateSerde, stateKey } from './node-state.ts';
@@ -19,6 +20,14 @@ export function readableStores({ slots, partitions }: Stage): ReadableStore[] {
           },
         ],
   );
+}
+
+/** Rows of a direct stage lie under their keys as they are. */
+export function readableRows({ store }: DirectSubTopology<never>, partitions: number): ReadableStore[] {
+  if (store?.show === undefined) return [];
+  const { name, serde } = store;
+  const show = store.show.bind(store);
+  return [{ name, partitions, prefix: Buffer.alloc(0), show: (row) => ({ value: show(serde.read(row)) }) }];
 }
 
 function shown({ node }: Slot, value: unknown): unknown {

@@ -1,10 +1,13 @@
 // The read side of one instance: what its tasks keep, as of their last commit, with how far that is. What is not committed yet is not
 // seen: it may still be undone.
+import { isUtf8 } from 'node:buffer';
 import { Failure } from '../../schemas/failure.ts';
 import { type Clock } from '../clock.ts';
 import { type DirectTask } from '../direct-task.ts';
+import { type DirectSubTopology } from '../direct.ts';
 import { type ApplicationSpec, type SubTopology } from '../processor.ts';
-import { type StateStore } from '../store.ts';
+import { type ReadableRows } from '../state/committed-rows.ts';
+import { POSITION_KEY } from '../state/position.ts';
 import { type Task } from '../task.ts';
 import {
   type HeldStore,
@@ -16,8 +19,10 @@ import {
   type Wanted,
 } from './question.ts';
 
+type AnyTopology = SubTopology<never> | DirectSubTopology<never>;
+
 interface Readable {
-  readonly topology: SubTopology<never>;
+  readonly topology: AnyTopology;
   readonly store: ReadableStore;
 }
 
@@ -37,9 +42,7 @@ export class StateQueries {
     this.#tasks = tasks;
     this.#readable = new Map(
       spec.subTopologies.flatMap((topology) =>
-        topology.kind === 'direct'
-          ? []
-          : (topology.readable ?? []).map((store): [string, Readable] => [store.name, { topology, store }]),
+        (topology.readable ?? []).map((store): [string, Readable] => [store.name, { topology, store }]),
       ),
     );
   }
@@ -51,8 +54,8 @@ export class StateQueries {
     }));
   }
 
-  #tasksOf(topology: SubTopology<never>): Task[] {
-    return this.#tasks().filter((task) => task.kind === 'merged' && task.topologyName === topology.name) as Task[];
+  #tasksOf(topology: AnyTopology): (Task | DirectTask)[] {
+    return this.#tasks().filter((task) => task.topologyName === topology.name);
   }
 
   /**
@@ -65,8 +68,8 @@ export class StateQueries {
     const { topology, store } = readable;
     requireRead(name, topology.topics, atLeast);
     const task = this.#tasksOf(topology).find((one) => one.partition === partition);
-    const rows = task?.state?.committed;
-    if (task === undefined || rows === undefined) return null;
+    const rows = task?.committedRows ?? null;
+    if (task === undefined || rows === null) return null;
     const over = new AbortController();
     const late = this.#clock.sleep(waitMs, over.signal);
     const reached = await task.standing.reached(atLeast, late).finally(() => over.abort());
@@ -80,31 +83,31 @@ export class StateQueries {
   }
 }
 
-function read(rows: StateStore, store: ReadableStore, wanted: Wanted): Promise<StateRow[]> {
+function read(rows: ReadableRows, store: ReadableStore, wanted: Wanted): Promise<StateRow[]> {
   return wanted.kind === 'keys' ? readKeys(rows, store, wanted.keys) : readRange(rows, store, wanted);
 }
 
-async function readKeys(rows: StateStore, { prefix, show }: ReadableStore, keys: readonly string[]) {
+async function readKeys(rows: ReadableRows, { prefix, show }: ReadableStore, keys: readonly string[]) {
   const found = await rows.multiGet(keys.map((key) => Buffer.concat([prefix, Buffer.from(key)])));
   return keys.flatMap((key, index): StateRow[] => {
     const row = found[index] ?? null;
-    const shown = row === null ? null : show(row);
+    const shown = row === null || isPosition(prefix, key) ? null : show(row);
     return shown === null ? [] : [{ key, value: shown.value }];
   });
 }
 
 async function readRange(
-  rows: StateStore,
+  rows: ReadableRows,
   { prefix, show }: ReadableStore,
   { from, to, limit }: Extract<Wanted, { kind: 'range' }>,
 ): Promise<StateRow[]> {
   const found: StateRow[] = [];
-  const bounds = {
-    from: Buffer.concat([prefix, Buffer.from(from ?? '')]),
-    to: to === null ? behind(prefix) : Buffer.concat([prefix, Buffer.from(to)]),
-  };
-  if (limit <= 0 || Buffer.compare(bounds.from, bounds.to) >= 0) return found;
-  for await (const { key, value } of rows.scan(bounds)) {
+  const first = Buffer.concat([prefix, Buffer.from(from ?? '')]);
+  const end = to === null ? behind(prefix) : Buffer.concat([prefix, Buffer.from(to)]);
+  if (limit <= 0 || (end !== null && Buffer.compare(first, end) >= 0)) return found;
+  for await (const { key, value } of rows.scan({ from: first, ...(end === null ? {} : { to: end }) })) {
+    // a key that is no text has no name to go on from
+    if (key.equals(POSITION_KEY) || !isUtf8(key)) continue;
     const shown = show(value);
     if (shown === null) continue;
     found.push({ key: key.toString('utf8', prefix.length), value: shown.value });
@@ -113,8 +116,13 @@ async function readRange(
   return found;
 }
 
-/** The first key behind all that begin so; a prefix never ends with the largest byte. */
-function behind(prefix: Buffer): Buffer {
+function isPosition(prefix: Buffer, key: string): boolean {
+  return prefix.length === 0 && POSITION_KEY.equals(Buffer.from(key));
+}
+
+/** The first key behind all that begin so, null: there is none; a prefix never ends with the largest byte. */
+function behind(prefix: Buffer): Buffer | null {
+  if (prefix.length === 0) return null;
   const next = Buffer.from(prefix);
   next[next.length - 1] = (next.at(-1) ?? 0) + 1;
   return next;
@@ -132,7 +140,10 @@ function requireRead(store: string, topics: readonly string[], atLeast: Position
 export function unknownStore(application: string, name: string, known: readonly string[]): Failure {
   return new Failure('unknown_name', `${application} has no store ${name} that can be read.`, {
     field: 'store',
-    fix: known.length === 0 ? 'Name the state of a step or of a join.' : `Name one of ${known.join(', ')}.`,
+    fix:
+      known.length === 0
+        ? 'Name the state of a step or of a join, or declared windows.'
+        : `Name one of ${known.join(', ')}.`,
   });
 }
 

@@ -6,6 +6,7 @@
 import { type RecordSlab, type TopicPartition } from '../log.ts';
 import { type OutputBatches } from '../output-batches.ts';
 import { type StateStore, type StoreWrite } from '../store.ts';
+import { CommittedRows } from './committed-rows.ts';
 import { positionWrite } from './position.ts';
 
 /** How a row is made and kept. Law: read(write(row)) behaves as row. */
@@ -43,6 +44,8 @@ const ROLL_EVERY = 50;
 const SWEEP_ROWS_MAX = 5000;
 
 export class RowTable<R> {
+  /** for who reads from outside */
+  readonly committed: CommittedRows;
   readonly #store: StateStore;
   readonly #serde: RowSerde<R>;
   readonly #cacheBytesMax: number;
@@ -59,6 +62,7 @@ export class RowTable<R> {
   /** @param isEmpty the store holds nothing yet */
   constructor(store: StateStore, serde: RowSerde<R>, cacheBytesMax: number, isEmpty: boolean) {
     this.#store = store;
+    this.committed = new CommittedRows(store);
     this.#serde = serde;
     this.#cacheBytesMax = cacheBytesMax;
     this.#complete = isEmpty;
@@ -171,7 +175,9 @@ export class RowTable<R> {
 
   async writeStore(writes: readonly StoreWrite[], nextOffset: number): Promise<void> {
     const entries = this.#storing;
+    const { commits } = this.committed;
     await this.#store.write([...writes, positionWrite(nextOffset)]);
+    this.committed.stored(commits);
     for (const entry of entries) entry.storing = false;
   }
 

@@ -16,6 +16,7 @@ import { DEFAULT_POLICIES, type FailurePolicies } from '../failure-policies.ts';
 import { type Header, type LogRecord, type LogWriter, type NewRecord } from '../log.ts';
 import { memoryStores } from '../memory-store.ts';
 import { type ApplicationSpec } from '../processor.ts';
+import { type StateRow, type Wanted, byKey } from '../queries/question.ts';
 import { type DrivenSpec, changelogTopicOf, drivenSpec, sourceLanes } from './driven-spec.ts';
 import { MemoryBroker } from './memory-broker.ts';
 import { MemoryLog } from './memory-log.ts';
@@ -222,6 +223,21 @@ export class TestDriver {
       for (const record of records) if (record.key?.equals(wanted) === true) found = record.value;
     }
     return found === null ? undefined : store.decode(found);
+  }
+
+  /**
+   * What is told of a store to who reads it from outside, as of the last commit; keys that have no value are left out.
+   * @param name of the step, the join or the declared windows
+   * @throws Failure `unknown_name` when nothing that can be read is called so
+   */
+  async read(name: string, wanted: Wanted): Promise<readonly StateRow[]> {
+    const queries = this.#application?.queries;
+    if (queries === undefined) return [];
+    const here = queries.stores().find((store) => store.name === name)?.here ?? [0];
+    const answers = await this.#time.run(() =>
+      Promise.all(here.map((partition) => queries.ask({ store: name, partition, wanted, atLeast: {}, waitMs: 0 }))),
+    );
+    return answers.flatMap((answer) => answer?.rows ?? []).sort(byKey);
   }
 
   /** Stops the application and starts it again with what it had committed. */

@@ -33,6 +33,8 @@ export interface PaneRow {
   /** doubles before the oldest pane, in `data` */
   start: number;
   panes: number;
+  /** event time of the event that was counted last, late or not, epoch ms; NaN: none was, or nobody wrote it down */
+  lastMs: number;
 }
 
 /** An aggregate over one field: kept once per pane, however many windows ask for it. */
@@ -106,7 +108,7 @@ export class PaneRing {
   }
 
   newRow(): PaneRow {
-    return { data: new Float64Array(FIRST_PANES * this.stride), start: 0, panes: 0 };
+    return { data: new Float64Array(FIRST_PANES * this.stride), start: 0, panes: 0, lastMs: Number.NaN };
   }
 
   /**
@@ -136,6 +138,7 @@ export class PaneRing {
         if (value === value && other === other) aggregate.add(data, at + slot, value, timeMs, other);
       }
     }
+    row.lastMs = timeMs;
     this.#fold(row, timeMs, into, intoAt);
     return true;
   }
@@ -227,11 +230,11 @@ export class PaneRing {
     }
   }
 
-  /** The windows' values as they stand. */
-  values(row: PaneRow, timeMs: number): (number | null)[] {
+  /** The windows' values as `add` gave them for the event that was counted last. */
+  values(row: PaneRow): (number | null)[] {
     const into = new Float64Array(this.width);
     if (row.panes === 0) return this.#features.map(() => null);
-    this.#fold(row, timeMs, into, 0);
+    this.#fold(row, row.lastMs, into, 0);
     return Array.from(into, (value) => (Number.isNaN(value) ? null : value));
   }
 }

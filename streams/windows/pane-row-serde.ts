@@ -1,27 +1,30 @@
 // Rows of panes as bytes. Most partial results are small whole numbers, so a double is written short:
 //
-//   version u8 (1) | panes varint | per pane: its distance from the pane before (the first: from 0) | each slot
+//   version u8 (2) | panes | event time of the last event | per pane: its distance from the pane before (the first: from 0) | each slot
 //   whole numbers below 2^44: zigzag, doubled, as a varint; everything else: the byte 1, then the double (little endian)
 //
+// Version 1 had no event time: what depends on it (time since last, decayed sum) is null until the next event.
 // Law: decode(encode(row)) behaves as row.
 import { Failure } from '../../schemas/failure.ts';
 import { type PaneRing, type PaneRow } from './pane-ring.ts';
 
-const VERSION = 1;
+const VERSION = 2;
+const WITHOUT_TIME = 1;
 const WHOLE_MAX = 2 ** 44;
 /** Bytes of a double at most. */
 const DOUBLE_BYTES = 9;
 
 /** Bytes that a row takes at most. */
 export function rowBytesMax(ring: PaneRing, row: PaneRow): number {
-  return 1 + DOUBLE_BYTES + row.panes * ring.stride * DOUBLE_BYTES;
+  return 1 + 2 * DOUBLE_BYTES + row.panes * ring.stride * DOUBLE_BYTES;
 }
 
 /** @returns the position behind the row */
-export function writeRow(ring: PaneRing, { data, start, panes }: PaneRow, into: Buffer, at: number): number {
+export function writeRow(ring: PaneRing, { data, start, panes, lastMs }: PaneRow, into: Buffer, at: number): number {
   const { stride } = ring;
   into[at++] = VERSION;
   at = writeDouble(into, at, panes);
+  at = writeDouble(into, at, lastMs);
   let before = 0;
   for (let index = 0; index < panes; index += 1) {
     const base = start + index * stride;
@@ -59,13 +62,14 @@ function writeDouble(into: Buffer, at: number, value: number): number {
 
 /** @throws Failure `undecodable_record` */
 export function readRow(ring: PaneRing, bytes: Buffer): PaneRow {
-  if (bytes[0] !== VERSION)
+  if (bytes[0] !== VERSION && bytes[0] !== WITHOUT_TIME)
     throw new Failure('undecodable_record', `A window row has the unknown version ${bytes[0]}.`, {
       fix: 'Delete the state folder, and the changelog where its rows were written by another program.',
     });
   const reader = new DoubleReader(bytes, 1);
   const { stride } = ring;
   const panes = reader.next();
+  const lastMs = bytes[0] === WITHOUT_TIME ? Number.NaN : reader.next();
   const data = new Float64Array(Math.max(1, panes + 1) * stride);
   let pane = 0;
   for (let index = 0; index < panes; index += 1) {
@@ -73,7 +77,7 @@ export function readRow(ring: PaneRing, bytes: Buffer): PaneRow {
     data[index * stride] = pane;
     for (let slot = 1; slot < stride; slot += 1) data[index * stride + slot] = reader.next();
   }
-  return { data, start: 0, panes };
+  return { data, start: 0, panes, lastMs };
 }
 
 class DoubleReader {

@@ -43,8 +43,17 @@ export function windowStage(stage: WindowStage): DirectSubTopology<PaneRow> {
     kind: 'direct',
     name: stage.name,
     topics: [stage.source.topic],
-    store: { name: stage.name, serde },
+    store: { name: stage.name, serde, show: (row) => shown(stage.windows, ring, row) },
     create: (context) => new WindowProcessor(stage, ring, context),
+  };
+}
+
+/** As of the last event of the key: what its output row said of the windows. */
+function shown({ features }: PaneRingSpec, ring: PaneRing, row: PaneRow): unknown {
+  const values = ring.values(row);
+  return {
+    eventTimeMs: Number.isNaN(row.lastMs) ? null : row.lastMs,
+    values: Object.fromEntries(features.map(({ name }, index) => [name, values[index] ?? null])),
   };
 }
 

@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { count } from '../../../../streams/aggregates/count.ts';
 import { max } from '../../../../streams/aggregates/extremes.ts';
 import { last } from '../../../../streams/aggregates/first-last.ts';
+import { timeSinceLast } from '../../../../streams/aggregates/time-since-last.ts';
 import { mean, sum } from '../../../../streams/aggregates/sum.ts';
 import { type NumericAggregate } from '../../../../streams/aggregates/aggregate.ts';
 import { PaneRing, type PaneRow } from '../../../../streams/windows/pane-ring.ts';
@@ -111,6 +112,8 @@ test('windows over panes equal a naive computation, late events and restarts inc
             `${index}: ${got[index]} is not ${one}`,
           );
         if (restart) row = rewritten(ring, row);
+        assert.equal(row.lastMs, event.timeMs);
+        assert.deepEqual(ring.values(row), got);
       }
     }),
     { numRuns: 300 },
@@ -129,10 +132,34 @@ test('rows of any doubles are read as they were written', () => {
     fc.property(fc.integer({ min: 0, max: 5 }), fc.array(double, { minLength: 60, maxLength: 60 }), (panes, slots) => {
       const data = new Float64Array(panes * ring.stride);
       for (let at = 0; at < data.length; at += 1) data[at] = at % ring.stride === 0 ? 400_000 + at : (slots[at] ?? 0);
-      const read = rewritten(ring, { data, start: 0, panes });
+      const read = rewritten(ring, { data, start: 0, panes, lastMs: slots[0] ?? 0 });
       assert.equal(read.panes, panes);
+      assert.ok(Object.is(read.lastMs, slots[0]));
       for (let at = 0; at < data.length; at += 1) assert.ok(Object.is(read.data[at], data[at]), `${data[at]}`);
     }),
+  );
+});
+
+test('a row that was written without the time of its last event has the same panes', () => {
+  const ring = new PaneRing({
+    ...{ stepMs: STEP_MS, latenessMs: 0 },
+    features: [
+      { name: 'count', aggregate: count, field: -1, sizeMs: 30 },
+      { name: 'since', aggregate: timeSinceLast, field: -1, sizeMs: 30 },
+    ],
+  });
+  // as version 1 wrote it: one pane, 100, with two events, the last at 1003
+  const row = readRow(ring, Buffer.from([1, 1 << 2, 0x90, 0x03, 2 << 2, 0xac, 0x1f]));
+  assert.deepEqual([...row.data.subarray(0, 3)], [100, 2, 1003]);
+  assert.deepEqual([row.panes, row.lastMs, ring.values(row)], [1, Number.NaN, [2, null]]);
+  const into = new Float64Array(2);
+  assert.ok(ring.add(row, 1009, new Float64Array(1), 0, into, 0));
+  assert.deepEqual(
+    [[...into], ring.values(row)],
+    [
+      [3, 0],
+      [3, 0],
+    ],
   );
 });
 

@@ -1,4 +1,5 @@
-// Reading states on Apache Kafka: two instances of a declared topology with RocksDB, asked over HTTP and by `millrace state`.
+// Reading states on Apache Kafka: two instances of a declared topology with RocksDB, asked over HTTP and by `millrace state`; once of
+// a step, once of declared windows.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
@@ -15,10 +16,12 @@ import { readSettings } from '../../../infra/settings.ts';
 import { StateServer } from '../../../infra/state/state-server.ts';
 import { runTopology } from '../../../infra/topology-runner.ts';
 import { type Application } from '../../../streams/application.ts';
+import { type DeclaredTopology } from '../../../streams/builder/declaration.ts';
 import { json } from '../../../streams/builder/format.ts';
 import { topology } from '../../../streams/builder/topology.ts';
+import { windows } from '../../../streams/builder/windows.ts';
 import { partitionOfKey } from '../../../streams/murmur2.ts';
-import { type Position } from '../../../streams/queries/question.ts';
+import { type Position, byKey } from '../../../streams/queries/question.ts';
 import { TopologyWorld } from './topology-world.ts';
 
 const PARTITIONS = 4;
@@ -30,10 +33,28 @@ const declared = topology('cards', ({ stream }) => {
   });
 });
 
+const MINUTE_MS = 60_000;
+const START_MS = Date.UTC(2026, 0, 1);
+const windowed = topology('card-windows', (builder) => {
+  windows(builder, 'recent', {
+    from: { topic: 'purchases', format: 'json', eventTime: 'at' },
+    step: '1m',
+    lateness: '10m',
+    features: {
+      purchases_5m: { function: 'count', window: '5m' },
+      spent_5m: { function: 'sum', field: 'amount', window: '5m' },
+      spent_mean_1h: { function: 'mean', field: 'amount', window: '1h' },
+      fading_1h: { function: 'decayed_sum', field: 'amount', half_life: '10m', window: '1h' },
+    },
+  }).to('recent-rows', { format: 'json', eventTime: 'at' });
+});
+
 const world = new TopologyWorld();
 const dataDir = join(world.folder, 'data');
 
-before(() => world.start([{ name: 'payments', partitions: PARTITIONS, config: {} }]));
+before(() =>
+  world.start(['payments', 'purchases', 'recent-rows'].map((name) => ({ name, partitions: PARTITIONS, config: {} }))),
+);
 after(() => world.stop());
 
 interface Instance {
@@ -42,12 +63,12 @@ interface Instance {
   stop(): Promise<void>;
 }
 
-async function start(instance: string): Promise<Instance> {
+async function start(instance: string, of: DeclaredTopology = declared): Promise<Instance> {
   const settings = readSettings({ MILLRACE_DATA_DIR: dataDir, MILLRACE_COMMIT_INTERVAL_MS: '50' });
   const connections = world.connections(instance);
-  const application = await runTopology(declared, connections, settings, { instance, guarantee: 'exactly-once' });
+  const application = await runTopology(of, connections, settings, { instance, guarantee: 'exactly-once' });
   const reports = new ApplicationReports('stream', instance);
-  reports.watch(new Map([[declared.id, application]]));
+  reports.watch(new Map([[of.id, application]]));
   const server = healthServer({
     ...{ metrics: new Registry(), reports, states: new StateServer(() => reports.applications, dataDir) },
     ready: () => true,
@@ -56,7 +77,7 @@ async function start(instance: string): Promise<Instance> {
     },
   });
   await once(server, 'listening');
-  const file = streamFile(dataDir, declared.id, instance);
+  const file = streamFile(dataDir, of.id, instance);
   writeInstanceFile(file, { role: 'stream', instance, pid: process.pid, port: portOf(server) });
   return {
     ...{ application, server },
@@ -69,17 +90,34 @@ async function start(instance: string): Promise<Instance> {
   };
 }
 
-async function pay(keys: readonly string[], amount: number): Promise<Position> {
+/** Both are there, and work on two partitions each. */
+async function startTwo(of: DeclaredTopology): Promise<readonly [Instance, Instance]> {
+  const [one, two] = [await start('one', of), await start('two', of)];
+  const untilMs = performance.now() + 60_000;
+  while (owned(one).length !== 2 || owned(two).length !== 2) {
+    assert.ok(performance.now() < untilMs, `shared as ${owned(one).join()} and ${owned(two).join()}`);
+    await systemClock.sleep(20);
+  }
+  return [one, two];
+}
+
+const pay = (keys: readonly string[], amount: number): Promise<Position> =>
+  produce(
+    'payments',
+    keys.map((key) => ({ key, value: amount })),
+  );
+
+async function produce(topic: string, records: readonly { key: string; value: unknown }[]): Promise<Position> {
   const writer = world.log.writer();
   const appended = await writer.append(
-    keys.map((key) => ({
-      ...{ topic: 'payments', timestampMs: Date.now(), key: Buffer.from(key) },
-      value: Buffer.from(JSON.stringify(amount)),
+    records.map(({ key, value }) => ({
+      ...{ topic, timestampMs: Date.now(), key: Buffer.from(key) },
+      value: Buffer.from(JSON.stringify(value)),
     })),
   );
   await writer.close();
   return {
-    payments: Object.fromEntries(
+    [topic]: Object.fromEntries(
       appended.map(({ partition, firstOffset, count }) => [partition, firstOffset + count - 1]),
     ),
   };
@@ -105,12 +143,7 @@ async function millraceState(args: readonly string[]): Promise<Record<string, un
 }
 
 test('a write is read through the instance that does not own its key, by the command line, and after its owner has left', async () => {
-  const [one, two] = [await start('one'), await start('two')];
-  const untilMs = performance.now() + 60_000;
-  while (owned(one).length !== 2 || owned(two).length !== 2) {
-    assert.ok(performance.now() < untilMs, `shared as ${owned(one).join()} and ${owned(two).join()}`);
-    await systemClock.sleep(20);
-  }
+  const [one, two] = await startTwo(declared);
   const foreign = KEYS.find((key) => owned(two).includes(partitionOf(key))) ?? '';
   for (let count = 1; count <= 5; count += 1) {
     const position = await pay([foreign], 10);
@@ -134,5 +167,68 @@ test('a write is read through the instance that does not own its key, by the com
   await two.stop();
   const last = await pay([foreign], 100);
   assert.equal((await ask(one, `/state/cards/spent/${foreign}`, last))['value'], 151);
+  await one.stop();
+});
+
+/** What the newest committed output row of each key says. */
+async function lastRows(topic: string): Promise<{ key: string; value: unknown }[]> {
+  const admin = world.log.admin();
+  const ends = await admin.offsets(Array.from({ length: PARTITIONS }, (_, partition) => ({ topic, partition })));
+  await admin.close();
+  const reader = world.log.reader();
+  const left = new Map(ends.map(({ partition, end }) => [partition, end]));
+  const rows = new Map<string, unknown>();
+  for (const partition of left.keys()) reader.assign({ topic, partition }, 0);
+  while ([...left.values()].some((end) => end > 0)) {
+    for (const { partition, records, nextOffset } of await reader.poll(100)) {
+      if (nextOffset >= (left.get(partition) ?? 0)) left.set(partition, 0);
+      for (const { key, value } of records) {
+        const { at, ...values } = JSON.parse(value?.toString() ?? '') as Record<string, number | null>;
+        rows.set(key?.toString() ?? '', { eventTimeMs: at, values });
+      }
+    }
+  }
+  await reader.close();
+  return [...rows].map(([key, value]) => ({ key, value })).sort(byKey);
+}
+
+test('declared windows are read as their last rows say, from either instance, and from the one that is left', async () => {
+  const [one, two] = await startTwo(windowed);
+  const foreign = KEYS.find((key) => owned(two).includes(partitionOf(key))) ?? '';
+  const purchase = (key: string, minute: number, amount: number) => ({
+    ...{ key, value: { at: START_MS + minute * MINUTE_MS, amount } },
+  });
+  for (let count = 1; count <= 5; count += 1) {
+    const position = await produce('purchases', [purchase(foreign, 0, 10)]);
+    const { value } = await ask(one, `/state/card-windows/recent/${foreign}`, position);
+    const sums = { purchases_5m: count, spent_5m: count * 10, spent_mean_1h: 10, fading_1h: count * 10 };
+    assert.deepEqual(value, { eventTimeMs: START_MS, values: sums });
+  }
+  // the last of each key is a late one: what fades is told as of it, windows as of the newest
+  const all = await produce(
+    'purchases',
+    KEYS.flatMap((key, at) => [purchase(key, 30, at), purchase(key, 33, at + 0.1), purchase(key, 28, 7)]),
+  );
+  for (const at of [one, two]) {
+    const { rows } = await ask(at, '/state/card-windows/recent', all);
+    assert.equal((rows as unknown[]).length, KEYS.length);
+    assert.deepEqual(rows, await lastRows('recent-rows'));
+  }
+  const bound = ['--at-least', JSON.stringify(all), '--wait-ms', '30000'];
+  const last = (await lastRows('recent-rows')).find(({ key }) => key === foreign)?.value;
+  assert.deepEqual((await millraceState(['card-windows', 'recent', foreign, ...bound]))['rows'], [
+    { key: foreign, found: true, value: last },
+  ]);
+  assert.deepEqual((await millraceState([]))['stores'], [
+    { application: 'card-windows', store: 'recent', sources: ['purchases'], partitions: 4, owned: [0, 1, 2, 3] },
+  ]);
+
+  await two.stop();
+  const after = await produce('purchases', [purchase(foreign, 40, 1)]);
+  await ask(one, `/state/card-windows/recent/${foreign}`, after);
+  const { rows } = await ask(one, '/state/card-windows/recent', {
+    purchases: { ...all['purchases'], ...after['purchases'] },
+  });
+  assert.deepEqual(rows, await lastRows('recent-rows'));
   await one.stop();
 });

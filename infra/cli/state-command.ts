@@ -10,7 +10,7 @@ export const state: CliCommand = {
   summary: 'read what a running topology keeps: by key, or a range of keys',
   usage: '[APPLICATION STORE [KEY …]] [--from KEY] [--to KEY] [--limit N] [--at-least JSON] [--wait-ms N]',
   help: [
-    'Without a name it lists the stores that can be read; STORE is the name of a step, or of a table of a join.',
+    'Without a name it lists the stores that can be read; STORE is the name of a step, of declared windows, or of a table of a join.',
     `--from, --to   a range of keys, from included, to excluded; --limit rows at most, ${ROWS} by default`,
     '--at-least     offsets that the answer has to contain, such as {"payments":{"0":41}}: read your writes',
     `--wait-ms      how long that may take, ${WAIT_MS} by default`,

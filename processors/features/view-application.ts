@@ -108,12 +108,26 @@ function windowTopology(options: ViewApplicationOptions): SubTopology<EntityStat
       name: 'windows',
       serde: { encode: (state) => encodeState(compiled, state), decode: (bytes) => decodeState(compiled, bytes) },
     },
+    readable: [
+      {
+        ...{ name: 'windows', partitions: options.viewPartitions, prefix: Buffer.alloc(0) },
+        show: (row) => ({ value: shown(view, decodeState(compiled, row)) }),
+      },
+    ],
     timerOf: (_key, state) => (view.expiry === 'emit' ? nextExpiryMs(compiled, state) : null),
     outputLanes: ([own = 0]) => [{ topic: names.features(view.name), partition: own, lane: 0 }],
     create: async (context) => ({
       processor: new WindowProcessor(options, compiled, context),
       globalPositions: new Map(),
     }),
+  };
+}
+
+/** What the newest feature row says, and the instant up to which nothing has changed it. */
+function shown({ features }: FeatureViewDefinition, { atMs, lastValues }: EntityState): unknown {
+  return {
+    eventTimeMs: atMs,
+    values: Object.fromEntries(features.map(({ name }, index) => [name, lastValues?.[index] ?? null])),
   };
 }
 

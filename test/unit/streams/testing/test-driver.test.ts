@@ -57,7 +57,7 @@ async function viewDriver() {
       })
       .sort((a, b) => a.minute - b.minute)
       .map(({ text }) => text);
-  return { driver, rows };
+  return { driver, rows, codec };
 }
 
 test('a feature view: rows come when their instant is complete, and again when an event leaves the window', async () => {
@@ -101,6 +101,30 @@ test('a feature view: state outlives a restart, late and broken events are set a
       [names.repartition('features.plane'), 6, 'process', 'too_late'],
     ],
   );
+  await driver.close();
+});
+
+test('a feature view: what is told of its windows is what the last feature row says, expiries included', async () => {
+  const { driver, codec } = await viewDriver();
+  const last = new Map<string, FeatureRow>();
+  for (let minute = 0; minute < 40; minute += 1) {
+    await driver.pipe('flights', minute < 20 ? flights(minute % 2, [minute, `N${(minute * 7) % 5}`, minute]) : []);
+    await driver.advanceTo(START_MS + minute * MINUTE_MS);
+    for (const { key, value } of driver.outputs(names.features('plane')))
+      last.set(key?.toString() ?? '', codec.decode(value ?? Buffer.alloc(0)));
+    const told = await driver.read('windows', { kind: 'range', from: null, to: null, limit: 10 });
+    assert.deepEqual(
+      told.map(({ key, value }) => ({ key, values: (value as { values: unknown }).values })),
+      [...last]
+        .sort(([a], [b]) => (a < b ? -1 : 1))
+        .map(([key, row]) => ({
+          key,
+          values: { flights_10m: row['flights_10m'], delay_10m: row['delay_10m'] },
+        })),
+    );
+  }
+  assert.equal(last.size, 5);
+  assert.ok([...last.values()].every((row) => row['flights_10m'] === 0));
   await driver.close();
 });
 

@@ -18,6 +18,7 @@ import {
 import { type StateQueries } from './queries/state-queries.ts';
 import { TaskSet, type TaskSetOptions } from './task-set.ts';
 import { WatermarkFollower } from './watermark-follower.ts';
+import { workSlice } from './work-slice.ts';
 
 // One slice of processing; heartbeats and fetches get their turn after it.
 const SLICE_MS = 40;
@@ -255,10 +256,8 @@ export class Application {
     // equal shares: tasks that feed one repartition topic must not run far ahead of each other
     const shareMs = SLICE_MS / Math.max(1, this.#tasks.size);
     for (const task of this.#tasks.all) {
-      if (task.kind === 'direct') await task.prepare();
       const before = task.steppedCount;
-      const startedMs = clock.monotonicMs();
-      more = task.process(() => clock.monotonicMs() - startedMs > shareMs || task.isFull) || more;
+      more = (await workSlice(task, clock, shareMs)) || more;
       this.#processed += task.steppedCount - before;
     }
     return more;

@@ -65,6 +65,11 @@ export class Lane {
     return this.#queue[this.#head];
   }
 
+  /** What is queued, in order. @param index 0: the head */
+  at(index: number): Input | undefined {
+    return this.#queue[this.#head + index];
+  }
+
   push(input: Input): void {
     if (input.record.offset <= this.processedOffset) return;
     this.#queue.push(input);

@@ -49,6 +49,25 @@ export class Merge {
     return { timeMs: atMs, inputs: takeTo(this.#lanes, atMs), timers: this.#timers.takeDue(atMs) };
   }
 
+  /** What is queued, about in the order in which it will be taken. */
+  upcoming(countMax: number): readonly Input[] {
+    const places = this.#lanes.map(() => 0);
+    const inputs: Input[] = [];
+    while (inputs.length < countMax) {
+      let first: Input | undefined;
+      let firstLane = 0;
+      for (const [index, lane] of this.#lanes.entries()) {
+        const input = lane.at(places[index] ?? 0);
+        if (input === undefined || (first !== undefined && input.eventTimeMs >= first.eventTimeMs)) continue;
+        [first, firstLane] = [input, index];
+      }
+      if (first === undefined) break;
+      places[firstLane] = (places[firstLane] ?? 0) + 1;
+      inputs.push(first);
+    }
+    return inputs;
+  }
+
   #readyAtMs(boundMs: number): number | null {
     const headMs = this.#earliestHeadMs();
     const timerMs = this.#timers.nextMs() ?? FOREVER_MS;

@@ -2,6 +2,7 @@
 import { type Failure } from '../schemas/failure.ts';
 import { type DirectSubTopology } from './direct.ts';
 import { type FailurePolicies, type FailureStage } from './failure-policies.ts';
+import { type Input } from './lane.ts';
 import { type Instant } from './merge.ts';
 import { type LogRecord, type NewRecord } from './log.ts';
 import { type ReadableStore } from './queries/question.ts';
@@ -47,6 +48,10 @@ export interface Processor {
   /** Goes on with what it is to try again; false while it waits: nothing is handed to it, and nothing of its task is committed. */
   isReady?(): boolean;
   readonly isWaiting?: boolean;
+  /** Keys of the state that it will read for what it has begun, for these inputs and these timers, the most urgent first. */
+  keysFor?(inputs: Iterable<Input>, timers: Iterable<string>): Iterable<string>;
+  /** It waits for keys of the state that are not in memory. */
+  readonly lacksState?: boolean;
   /** Called before records are handed in and at least every few milliseconds without any: for what goes by the wall clock. */
   tick?(): void;
   /** Nothing later than this event time may be taken yet. */
@@ -81,6 +86,13 @@ export interface SubTopology<V = unknown> {
   readonly outputTopics?: readonly string[];
   /** The timer that a restored state row needs. */
   timerOf?(key: string, value: V): number | null;
+  /** The state may be in memory in part: its processor asks for what it needs (`keysFor`). Absent: it is in memory wholly. */
+  readonly onDemand?: {
+    /** As `timerOf`, of a row as the serde writes it. */
+    timerOf(row: Buffer): number | null;
+    /** Whether the key's value stays in memory. */
+    isPinned(key: string): boolean;
+  };
   /** @param partitions the task's own: one, or all that a `single` task holds */
   outputLanes(partitions: readonly number[]): readonly OutputLane[];
   create(

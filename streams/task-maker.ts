@@ -4,6 +4,7 @@ import { type Clock } from './clock.ts';
 import { type DirectSubTopology } from './direct.ts';
 import { DirectTask } from './direct-task.ts';
 import { type FailurePolicies } from './failure-policies.ts';
+import { loadState } from './load-state.ts';
 import { type LocalStates, unlessCalledOff } from './local-states.ts';
 import { type StateName } from './local-store.ts';
 import { type LogAdmin, type Membership, type TopicPartition, partitionId } from './log.ts';
@@ -11,7 +12,7 @@ import { type ApplicationSpec, type SubTopology } from './processor.ts';
 import { RowTable } from './state/row-table.ts';
 import { type StateStore } from './store.ts';
 import { Task, type TaskInput } from './task.ts';
-import { TaskState } from './task-state.ts';
+import { Timers } from './timers.ts';
 import { type WatermarkFollower } from './watermark-follower.ts';
 import { type SchemaRegistry } from '../schemas/codec.ts';
 import { Failure } from '../schemas/failure.ts';
@@ -91,6 +92,7 @@ export class TaskMaker {
     topology: SubTopology<never>,
     partition: number,
     held: readonly TopicPartition[],
+    cacheBytesMax: number,
     signal: AbortSignal,
   ): Promise<MadeTask> {
     const { membership, follower, states } = this.#parts;
@@ -106,13 +108,12 @@ export class TaskMaker {
     const restored =
       store === null || named === null
         ? null
-        : await states.restore(named, signal, async (opened) => {
-            const loaded = new TaskState(opened, store.serde, named.changelog);
-            await loaded.load();
-            return { opened, loaded };
-          });
-    const state = restored?.loaded ?? null;
-    const task = new Task({ topology, partition, inputs, live, follower, state, policies, clock });
+        : await states.restore(named, signal, async (opened) => ({
+            opened,
+            ...(await loadState(topology, opened, store.serde, named.changelog, cacheBytesMax)),
+          }));
+    const { state, timers } = restored ?? { state: null, timers: new Timers() };
+    const task = new Task({ topology, partition, inputs, live, follower, state, timers, policies, clock });
     const globalPositions = await task.start(topology);
     const starts = inputs.map((input) => {
       const offset = globalPositions.get(partitionId(input)) ?? input.offset;

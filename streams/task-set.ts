@@ -34,7 +34,7 @@ export type RunningTask = Task | DirectTask;
 export interface TaskSetOptions extends TaskMakerOptions {
   readonly log: Log;
   readonly stores: StateStores;
-  /** decoded rows that direct tasks keep in memory, all together */
+  /** decoded state that tasks keep in memory, all together; what must be wholly in memory does not count */
   readonly cacheBytesMax: number;
   /** where checkpoints of the states go, so that a machine without them need not read whole changelogs; absent: nowhere */
   readonly checkpoints?: {
@@ -157,6 +157,7 @@ export class TaskSet {
       this.#stateOf.delete(task.name);
       if (state !== null) this.#states.release(state);
     }
+    this.#shareCache();
   }
 
   /** Begins to make the tasks for what is held and not worked on yet. */
@@ -167,14 +168,13 @@ export class TaskSet {
         await this.#makeSingle(topology, held, commit);
         continue;
       }
-      const share = this.#options.cacheBytesMax / Math.max(1, held.length);
       for (const [number, reads] of Map.groupBy(held, ({ partition }) => partition)) {
         const name = `${topology.name}-${number}`;
         if (reads.length < topology.topics.length || this.#tasks.has(name)) continue;
         this.#start(name, reads, this.#stateNamed(topology, number), (signal) =>
           topology.kind === 'direct'
-            ? this.#maker.direct(topology, reads[0] ?? { topic: '', partition: number }, share, signal)
-            : this.#maker.merged(topology, number, reads, signal),
+            ? this.#maker.direct(topology, reads[0] ?? { topic: '', partition: number }, this.#cacheShare(), signal)
+            : this.#maker.merged(topology, number, reads, this.#cacheShare(), signal),
         );
       }
     }
@@ -197,7 +197,30 @@ export class TaskSet {
     }
     if (held.length === 0) return;
     const state = this.#stateNamed(topology, 0);
-    this.#start(name, held, state, (signal) => this.#maker.merged(topology, 0, held, signal));
+    this.#start(name, held, state, (signal) => this.#maker.merged(topology, 0, held, this.#cacheShare(), signal));
+  }
+
+  /** Of one task: each that keeps a state gets the same, whether it runs or is to be made of what is held. */
+  #cacheShare(): number {
+    const held = [...this.#held.values()];
+    const tasks = this.#options.spec.subTopologies.map(({ kind, store, topics, ...topology }) => {
+      const own = new Set(held.filter(({ topic }) => topics.includes(topic)).map(({ partition }) => partition)).size;
+      if (store === null) return 0;
+      return kind !== 'direct' && 'single' in topology && topology.single ? Math.min(own, 1) : own;
+    });
+    return (
+      this.#options.cacheBytesMax /
+      Math.max(
+        1,
+        tasks.reduce((sum, count) => sum + count, 0),
+      )
+    );
+  }
+
+  /** What was made when there were more tasks, or fewer, gets its share of now. */
+  #shareCache(): void {
+    const share = this.#cacheShare();
+    for (const task of this.#tasks.values()) if (task.kind === 'merged') task.state?.limitTo(share);
   }
 
   #stateNamed({ store }: { readonly store: { readonly name: string } | null }, partition: number): StateName | null {
@@ -245,6 +268,7 @@ export class TaskSet {
       if (state !== null && store !== null) this.#checkpoints?.add(state, store);
       for (const { input, offset } of starts) this.#parts.reader.assign(input, offset);
     }
+    if (this.#tasks.size > before) this.#shareCache();
     return this.#tasks.size > before;
   }
 

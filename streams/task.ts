@@ -21,6 +21,8 @@ import { type WatermarkFollower } from './watermark-follower.ts';
 
 /** Outputs that are committed before the interval is over: bounds a transaction. */
 const OUTPUT_RECORDS_MAX = 10_000;
+/** Records, and timers, whose state is fetched ahead. */
+const AHEAD_MAX = 500;
 /** Who is live takes records as they come: its time is told for timers downstream only, and not at every beat of the clock. */
 const LIVE_STEP_MS = 1000;
 
@@ -46,6 +48,8 @@ export interface TaskOptions {
   readonly live: boolean;
   readonly follower: WatermarkFollower;
   readonly state: TaskState<never> | null;
+  /** of the state's keys */
+  readonly timers: Timers;
   readonly policies: FailurePolicies;
   readonly clock: Clock;
 }
@@ -61,7 +65,7 @@ export class Task {
   /** for who reads its state from outside */
   readonly standing: Standing;
   readonly #follower: WatermarkFollower;
-  readonly #timers = new Timers();
+  readonly #timers: Timers;
   readonly #lanes: Lane[] = [];
   readonly #lanesOf = new Map<string, Lane[]>();
   readonly #positions = new Map<string, number>();
@@ -91,6 +95,7 @@ export class Task {
     this.partition = options.partition;
     this.inputs = options.inputs;
     this.state = options.state;
+    this.#timers = options.timers;
     this.standing = new Standing(options.inputs.filter(({ global }) => !global));
     this.outputLanes = topology.outputLanes(partitions);
     this.#follower = follower;
@@ -129,9 +134,6 @@ export class Task {
       setTimer: (key, timeMs) => this.#timers.set(key, timeMs),
       deadLetter: (record, failure, stage = 'process') => this.#setAside.add(record, failure, stage),
     };
-    if (this.state !== null && topology.timerOf !== undefined) {
-      for (const [key, value] of this.state.entries()) this.#timers.set(key, topology.timerOf(key, value));
-    }
     const { processor, globalPositions } = await topology.create(context);
     this.#processor = processor;
     return globalPositions;
@@ -186,7 +188,7 @@ export class Task {
 
   /** Whether it has as much to write as a transaction should hold. */
   get isFull(): boolean {
-    return this.#outputs.length > OUTPUT_RECORDS_MAX;
+    return this.#outputs.length > OUTPUT_RECORDS_MAX || this.state?.isFull === true;
   }
 
   get steppedCount(): number {
@@ -213,21 +215,38 @@ export class Task {
     }
   }
 
+  /** Lets go of state that was not used lately, and fetches what the next records and timers need; null: it is all there. */
+  prepare(): Promise<void> | null {
+    const { state } = this;
+    const processor = this.#running;
+    if (state === null || processor.keysFor === undefined) return null;
+    state.sweep();
+    if (state.isComplete) return null;
+    const inputs = this.#merge.upcoming(AHEAD_MAX);
+    const timers = this.#timers.upcoming(inputs.at(-1)?.eventTimeMs ?? FOREVER_MS, AHEAD_MAX);
+    return state.fetch(processor.keysFor(inputs, timers));
+  }
+
+  /** Whether it has begun an instant and waits for state: `prepare`, then `process`. */
+  get lacksState(): boolean {
+    return this.#running.lacksState === true;
+  }
+
   /** Handles instants until `isOver` or until nothing is ready. Gives whether more is ready. */
   process(isOver: () => boolean): boolean {
     const processor = this.#running;
     processor.tick?.();
-    if (processor.isReady?.() === false) return false;
+    if (processor.isReady?.() === false) return processor.lacksState === true;
     const boundMs = processor.boundMs?.() ?? FOREVER_MS;
     for (let count = 0; ; count += 1) {
-      if ((count & 63) === 63 && isOver()) return true;
+      if ((count & 63) === 0 && isOver()) return true;
       const instant = this.#merge.next(boundMs);
       if (instant === null) return false;
       for (const input of instant.inputs) this.#noteProcessed(input.record, input.lane);
       processor.step(instant);
       this.#stepped += instant.inputs.length;
       this.#moved = true;
-      if (processor.isWaiting === true) return false;
+      if (processor.isWaiting === true) return processor.lacksState === true;
     }
   }
 

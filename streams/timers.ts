@@ -5,6 +5,9 @@ interface Entry {
   readonly key: string;
 }
 
+/** Fewer are not worth a look at all of them. */
+const STALE_MIN = 1000;
+
 export class Timers {
   readonly #due = new Map<string, number>();
   readonly #heap: Entry[] = [];
@@ -18,6 +21,15 @@ export class Timers {
     if (this.#due.get(key) === timeMs) return;
     this.#due.set(key, timeMs);
     this.#push({ timeMs, key });
+    if (this.#heap.length > STALE_MIN + 2 * this.#due.size) this.#compact();
+  }
+
+  /** Timers that were moved leave entries behind: not more of them than there are timers. */
+  #compact(): void {
+    const sorted = [...this.#due].map(([key, timeMs]) => ({ timeMs, key })).sort((a, b) => a.timeMs - b.timeMs);
+    // what is in order is a heap
+    this.#heap.length = 0;
+    for (const entry of sorted) this.#heap.push(entry);
   }
 
   nextMs(): number | null {
@@ -37,6 +49,24 @@ export class Timers {
       keys.push(top.key);
     }
     return keys.length > 1 ? keys.sort() : keys;
+  }
+
+  /** Keys with timers at or before `timeMs`, about the earliest: none is taken. */
+  upcoming(timeMs: number, countMax: number): readonly string[] {
+    const found: Entry[] = [];
+    // a parent is never later than its children: row by row, below those that are early enough
+    const places = [0];
+    for (let next = 0; next < places.length && places.length < 4 * countMax; next += 1) {
+      const at = places[next] ?? 0;
+      const entry = this.#heap[at];
+      if (entry === undefined || entry.timeMs > timeMs) continue;
+      if (this.#due.get(entry.key) === entry.timeMs) found.push(entry);
+      places.push(2 * at + 1, 2 * at + 2);
+    }
+    return found
+      .sort((one, other) => one.timeMs - other.timeMs)
+      .slice(0, countMax)
+      .map(({ key }) => key);
   }
 
   #dropStale(): void {

@@ -6,7 +6,8 @@ import { type DeclaredTopology, type DirectStage } from './declaration.ts';
 import { type SinkNode, type SourceNode } from './graph.ts';
 import { GraphProcessor } from './graph-processor.ts';
 import { type StageGraph } from './graph-run.ts';
-import { type NodeState, nodeStateSerde } from './node-state.ts';
+import { pinnedSlots } from './needed-rows.ts';
+import { type NodeState, nodeOfKey, nodeStateSerde, timerOfRow } from './node-state.ts';
 import { readableRows, readableStores } from './readable.ts';
 import { type Stage, isReadBy, stagesOf } from './stages.ts';
 import { stepsOf } from './steps.ts';
@@ -55,6 +56,7 @@ function directTopology(stage: DirectStage, { partitions }: CompileOptions): Dir
 function stageTopology(stage: Stage, stages: readonly Stage[], topicOf: StageGraph['topicOf']): SubTopology<NodeState> {
   const { name, sources, slots, ranks } = stage;
   const graph: StageGraph = { sources, slots, ranks, topicOf };
+  const pinned = pinnedSlots(slots);
   const awaited = stage.sinks.filter((sink) => sink.isInternal && sink.isAwaited);
   return {
     name,
@@ -67,7 +69,7 @@ function stageTopology(stage: Stage, stages: readonly Stage[], topicOf: StageGra
     readable: readableStores(stage),
     steps: stepsOf(sources),
     outputTopics: [...new Set(stage.sinks.map(topicOf))],
-    timerOf: (_key, { timerMs }) => timerMs,
+    onDemand: { timerOf: timerOfRow, isPinned: (key) => pinned.has(nodeOfKey(key)) },
     outputLanes: ([own = 0]) =>
       awaited.flatMap((sink) =>
         Array.from({ length: readerOf(sink, stages)?.partitions ?? 1 }, (_, partition) => ({

@@ -3,17 +3,33 @@ import { type NewRecord } from '../log.ts';
 import { type TaskContext } from '../processor.ts';
 import { type NodeState } from './node-state.ts';
 
+/** A run has come upon a row that is not in memory: it is given up, and done again once the row is there. */
+class NotInMemory extends Error {}
+
 export class Effects {
   readonly #context: TaskContext<NodeState>;
   readonly #states = new Map<string, NodeState | undefined>();
   readonly #outputs: NewRecord[] = [];
+  #missed: string | null = null;
 
   constructor(context: TaskContext<NodeState>) {
     this.#context = context;
   }
 
+  /** The row that was not in memory; whatever was done then, caught or not, must not be applied. */
+  get missed(): string | null {
+    return this.#missed;
+  }
+
   get(id: string): NodeState | undefined {
-    return this.#states.has(id) ? this.#states.get(id) : this.#context.state.get(id);
+    if (this.#states.has(id)) return this.#states.get(id);
+    const { state } = this.#context;
+    const entry = state.get(id);
+    if (entry === undefined && state.lacks(id)) {
+      this.#missed ??= id;
+      throw new NotInMemory(id);
+    }
+    return entry;
   }
 
   /** @param entry undefined: deleted */

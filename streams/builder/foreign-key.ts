@@ -120,7 +120,7 @@ function rightHalf(half: Half, answers: SinkNode): JoinNode {
     label: `${half.name} foreign key`,
     tables: [
       { name: `${half.name} right`, state: rightSerde },
-      { name: `${half.name} subscriptions`, state: subscriberSerde },
+      { name: `${half.name} subscriptions`, state: subscriberSerde, isPinned: true },
     ],
     first: null,
     open: () => new OpenRightHalf(half, answers),

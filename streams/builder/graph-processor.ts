@@ -6,6 +6,7 @@ import { type LogRecord } from '../log.ts';
 import { type Instant } from '../merge.ts';
 import { type Decoded, type Processor, type TaskContext } from '../processor.ts';
 import { GraphRun, type RunningGraph, type StageGraph } from './graph-run.ts';
+import { NeededRows } from './needed-rows.ts';
 import { type JoinNode, type KeyedNode, type Node, type OpenJoin, type SourceNode } from './graph.ts';
 import { decodeInternal } from './internal-record.ts';
 import { type NodeState } from './node-state.ts';
@@ -31,6 +32,10 @@ export class GraphProcessor implements Processor {
   readonly #isRanked: boolean;
   readonly #punctuated: readonly Punctuated[];
   readonly #backlog: Work[] = [];
+  readonly #needed: NeededRows;
+  /** rows that the first of the backlog has come upon without their having been foreseen */
+  readonly #unforeseen = new Set<string>();
+  #lacksState = false;
   #attempts = 0;
   #retryAtMs = Number.NEGATIVE_INFINITY;
   #timeMs: number;
@@ -40,6 +45,7 @@ export class GraphProcessor implements Processor {
     this.#context = context;
     this.#policies = policies;
     this.#sourceOf = new Map(graph.sources.map((source) => [graph.topicOf(source), source]));
+    this.#needed = new NeededRows(graph.sources, graph.slots);
     this.#isRanked = new Set(graph.ranks.values()).size > 1;
     this.#timeMs = context.startMs;
     this.#punctuated = graph.slots.flatMap(({ node, kind }) =>
@@ -77,6 +83,27 @@ export class GraphProcessor implements Processor {
     return this.#backlog.length === 0;
   }
 
+  *keysFor(inputs: Iterable<Input>, timers: Iterable<string>): Iterable<string> {
+    yield* this.#unforeseen;
+    for (const work of this.#backlog) yield* this.#keysOf(work);
+    for (const input of inputs) yield* this.#keysOfInput(input);
+    for (const timer of timers) yield* this.#needed.ofTimer(timer);
+  }
+
+  #keysOf(work: Work): string[] {
+    if (work.kind === 'input') return this.#keysOfInput(work.input);
+    return work.kind === 'timer' ? this.#needed.ofTimer(work.timer) : [];
+  }
+
+  #keysOfInput({ record }: Input): string[] {
+    const source = this.#sourceOf.get(record.topic);
+    return source === undefined ? [] : this.#needed.ofMessage(source, keyOf(record));
+  }
+
+  get lacksState(): boolean {
+    return this.#lacksState;
+  }
+
   get isWaiting(): boolean {
     return this.#backlog.length > 0;
   }
@@ -97,6 +124,7 @@ export class GraphProcessor implements Processor {
   #drain(): void {
     if (this.#context.monotonicMs() < this.#retryAtMs) return;
     let done = 0;
+    this.#lacksState = false;
     for (const work of this.#backlog) {
       if (!this.#handle(work)) break;
       done += 1;
@@ -104,15 +132,23 @@ export class GraphProcessor implements Processor {
     this.#backlog.splice(0, done);
   }
 
-  /** Gives false when it is to be tried again later. */
+  /**
+   * Gives false when it is to be tried again later. A step is not begun before all that it will read is in memory, so that it need not
+   * be run twice.
+   */
   #handle(work: Work): boolean {
     this.#timeMs = work.timeMs;
+    const { state } = this.#context;
+    if (this.#running.graph.slots.length > 0 && !state.isComplete)
+      this.#lacksState = this.#keysOf(work).some((key) => state.lacks(key));
+    if (this.#lacksState) return false;
     const run = new GraphRun(this.#running, work.timeMs);
     try {
       if (work.kind === 'input') this.#take(run, work.input);
       else if (work.kind === 'timer') run.fire(work.timer);
       else run.punctuate(work.node, work.wallMs);
     } catch (error) {
+      if (run.missed !== null) return this.#missed(run.missed);
       const { retries, retryBackoffMs } = this.#policies;
       if (this.#attempts < retries) {
         this.#retryAtMs = this.#context.monotonicMs() + retryBackoffMs * 2 ** this.#attempts;
@@ -120,12 +156,22 @@ export class GraphProcessor implements Processor {
         return false;
       }
       this.#attempts = 0;
+      this.#unforeseen.clear();
       this.#setAside(work, asFailure(error));
       return true;
     }
+    // a step may have caught what was thrown at it
+    if (run.missed !== null) return this.#missed(run.missed);
     this.#attempts = 0;
+    this.#unforeseen.clear();
     run.apply();
     return true;
+  }
+
+  #missed(id: string): false {
+    this.#unforeseen.add(id);
+    this.#lacksState = true;
+    return false;
   }
 
   #setAside(work: Work, failure: Failure): void {
@@ -138,8 +184,12 @@ export class GraphProcessor implements Processor {
     const source = this.#sourceOf.get(record.topic);
     if (source === undefined) return;
     const { offset } = record;
-    run.push(source.children, { key: record.key?.toString() ?? '', value, eventTimeMs, offset });
+    run.push(source.children, { key: keyOf(record), value, eventTimeMs, offset });
   }
+}
+
+function keyOf({ key }: LogRecord): string {
+  return key?.toString() ?? '';
 }
 
 function running(graph: StageGraph, context: TaskContext<NodeState>): RunningGraph {

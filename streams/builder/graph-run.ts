@@ -52,6 +52,11 @@ export class GraphRun {
     this.#timeMs = timeMs;
   }
 
+  /** A row that was needed and is not in memory: the run counts for nothing. */
+  get missed(): string | null {
+    return this.#effects.missed;
+  }
+
   apply(): void {
     this.#effects.apply();
   }

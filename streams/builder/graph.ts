@@ -98,6 +98,7 @@ export interface JoinContext {
   row(table: number, key: string): unknown;
   /** @param row undefined: deleted */
   put(table: number, key: string, row: unknown, timerMs: number | null): void;
+  /** Of a pinned table. */
   keys(table: number): Iterable<string>;
   emit(key: string, value: unknown, eventTimeMs: number): void;
   /** @param partition absent: by the key */
@@ -118,11 +119,18 @@ export interface OpenJoin {
   wake(table: number, key: string, context: JoinContext): void;
 }
 
+export interface JoinTable {
+  readonly name: string;
+  readonly state: Format<unknown>;
+  /** true: its rows are read by other keys than that of the message or timer; all of them stay in memory */
+  readonly isPinned?: boolean;
+}
+
 export interface JoinNode {
   readonly kind: 'join';
   readonly label: string;
   /** what it keeps: at least one, each with a name that is unique in the topology */
-  readonly tables: readonly { readonly name: string; readonly state: Format<unknown> }[];
+  readonly tables: readonly JoinTable[];
   /** the port whose messages are taken first among those of an instant; null: it does not matter */
   readonly first: PortName | null;
   readonly open: () => OpenJoin;
@@ -177,6 +185,8 @@ export interface Slot {
   readonly node: KeyedNode | JoinNode;
   /** `punctuation`: one row, whose timer is when the step is punctuated next */
   readonly kind: 'state' | 'punctuation';
+  /** of a join's table */
+  readonly isPinned?: boolean;
 }
 
 const NOTHING: Format<unknown> = { encode: () => Buffer.alloc(0), decode: () => undefined };

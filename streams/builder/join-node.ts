@@ -151,7 +151,7 @@ function withNumbers(join: JoinNode, name: string, numbered: readonly PortName[]
   const table = join.tables.length;
   return {
     ...join,
-    tables: [...join.tables, { name: `${name} order`, state: NUMBER }],
+    tables: [...join.tables, { name: `${name} order`, state: NUMBER, isPinned: true }],
     open: () => {
       const open = join.open();
       return {

@@ -13,6 +13,7 @@ export interface NodeState {
 }
 
 const HEAD_BYTES = 11;
+const TIMER_AT = 2;
 
 interface Kept {
   readonly state: Format<unknown>;
@@ -35,20 +36,25 @@ export function nodeStateSerde(nodes: readonly Kept[]): StateSerde<NodeState> {
     encode: ({ node, timerMs, value }) => {
       const head = Buffer.allocUnsafe(HEAD_BYTES);
       head.writeUInt16LE(node, 0);
-      head.writeDoubleLE(timerMs ?? Number.NaN, 2);
+      head.writeDoubleLE(timerMs ?? Number.NaN, TIMER_AT);
       head[10] = value === undefined ? 0 : 1;
       return value === undefined ? head : Buffer.concat([head, formatOf(nodes, node).encode(value)]);
     },
     decode: (bytes) => {
       const node = bytes.readUInt16LE(0);
-      const timerMs = bytes.readDoubleLE(2);
       return {
         node,
-        timerMs: Number.isNaN(timerMs) ? null : timerMs,
+        timerMs: timerOfRow(bytes),
         value: bytes[10] === 0 ? undefined : formatOf(nodes, node).decode(bytes.subarray(HEAD_BYTES)),
       };
     },
   };
+}
+
+/** Of an encoded row, its state left as it is. */
+export function timerOfRow(row: Buffer): number | null {
+  const timerMs = row.readDoubleLE(TIMER_AT);
+  return Number.isNaN(timerMs) ? null : timerMs;
 }
 
 function formatOf(nodes: readonly Kept[], node: number): Format<unknown> {

@@ -47,6 +47,8 @@ export interface TestDriverOptions {
   readonly idleTimeoutMs?: number | null;
   readonly guarantee?: ApplicationOptions['guarantee'];
   readonly policies?: Partial<FailurePolicies>;
+  /** decoded state that tasks keep in memory, all together; default: 16 MiB */
+  readonly cacheBytesMax?: number;
   /** where values are written with registered schemas */
   readonly schemas?: Pick<SchemaRegistry, 'schemaOf'>;
   /** Fetches the schemas that `decode` will need (AvroReader.prepare). */
@@ -65,6 +67,7 @@ export interface TestDeadLetter {
 const WATERMARKS = '.watermarks';
 const DEAD_LETTERS = '.dead-letters';
 const COMMIT_INTERVAL_MS = 1;
+const CACHE_BYTES_MAX = 16 * 1024 * 1024;
 /** Longer than any wait of the engine between two rounds. */
 const ROUND_MS = 30;
 /** So many rounds without any change, and nothing is left to do: a record may be on its way from one step to the next. */
@@ -131,9 +134,10 @@ export class TestDriver {
   #applicationOptions(): ApplicationOptions {
     const { spec } = this.#driven;
     const { live = false, idleTimeoutMs = null, guarantee = 'exactly-once', policies, schemas } = this.#options;
+    const { cacheBytesMax = CACHE_BYTES_MAX } = this.#options;
     return {
       ...{ spec, live, idleTimeoutMs, guarantee, log: this.#log, clock: this.#clock, stores: this.#stores },
-      ...{ instance: 'test', commitIntervalMs: COMMIT_INTERVAL_MS, cacheBytesMax: 16 * 1024 * 1024 },
+      ...{ instance: 'test', commitIntervalMs: COMMIT_INTERVAL_MS, cacheBytesMax },
       policies: { ...DEFAULT_POLICIES, ...policies },
       schemas: schemas ?? null,
       watermarksTopic: WATERMARKS,

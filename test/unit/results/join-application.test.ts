@@ -9,10 +9,10 @@ import { type Prediction, type Result } from '../../../schemas/events.generated.
 import { topicNames } from '../../../schemas/topics.ts';
 import { DEFAULT_POLICIES } from '../../../streams/failure-policies.ts';
 import { type LogRecord } from '../../../streams/log.ts';
+import { loadState } from '../../../streams/load-state.ts';
 import { memoryStores } from '../../../streams/memory-store.ts';
 import { type SubTopology } from '../../../streams/processor.ts';
 import { Task } from '../../../streams/task.ts';
-import { TaskState } from '../../../streams/task-state.ts';
 import { WatermarkFollower } from '../../../streams/watermark-follower.ts';
 import { memoryRegistry } from '../../fakes/memory-registry.ts';
 
@@ -43,15 +43,13 @@ class Join {
   static async make(name: string, live: boolean): Promise<Join> {
     const { subTopologies } = joinApplication({ endpoint, names, codec, live, nowMs: () => 0 });
     const [topology] = subTopologies as [SubTopology<never>];
-    const state = new TaskState(await stores.open(name), topology.store?.serde ?? assert.fail(), {
-      topic: 'changelog',
-      partition: 0,
-    });
-    await state.load();
+    const changelog = { topic: 'changelog', partition: 0 };
+    const serde = topology.store?.serde ?? assert.fail();
+    const loaded = await loadState(topology, await stores.open(name), serde, changelog, 0);
     const follower = new WatermarkFollower();
     const inputs = topology.topics.map((topic) => ({ topic, partition: 0, offset: 0, metadata: '', global: false }));
     const task = new Task({
-      ...{ topology, partition: 0, inputs, live, follower, state },
+      ...{ topology, partition: 0, inputs, live, follower, ...loaded },
       policies: DEFAULT_POLICIES,
       clock: systemClock,
     });

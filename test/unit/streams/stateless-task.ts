@@ -3,6 +3,7 @@ import { systemClock } from '../../../infra/clock.ts';
 import { DEFAULT_POLICIES } from '../../../streams/failure-policies.ts';
 import { type SubTopology } from '../../../streams/processor.ts';
 import { Task, type TaskInput } from '../../../streams/task.ts';
+import { Timers } from '../../../streams/timers.ts';
 import { WatermarkFollower } from '../../../streams/watermark-follower.ts';
 
 /** What their topologies have in common. */
@@ -24,7 +25,7 @@ export async function statelessTask(
   const untyped: unknown = topology;
   const task = new Task({
     topology: untyped as SubTopology<never>,
-    ...{ partition: 0, inputs, live, follower: new WatermarkFollower(), state: null },
+    ...{ partition: 0, inputs, live, follower: new WatermarkFollower(), state: null, timers: new Timers() },
     ...{ policies: DEFAULT_POLICIES, clock: systemClock },
   });
   await task.start(untyped as SubTopology<never>);

@@ -4,12 +4,13 @@ import { compile } from '../../../../streams/builder/compile.ts';
 import { type DeclaredTopology } from '../../../../streams/builder/declaration.ts';
 import { DEFAULT_POLICIES } from '../../../../streams/failure-policies.ts';
 import { type LogRecord, type NewRecord } from '../../../../streams/log.ts';
+import { type LoadedState, loadState } from '../../../../streams/load-state.ts';
 import { memoryStores } from '../../../../streams/memory-store.ts';
 import { type SubTopology } from '../../../../streams/processor.ts';
 import { type DeadLettered } from '../../../../streams/task-commit.ts';
 import { positionWrite } from '../../../../streams/state/position.ts';
-import { TaskState } from '../../../../streams/task-state.ts';
 import { Task } from '../../../../streams/task.ts';
+import { Timers } from '../../../../streams/timers.ts';
 import { WatermarkFollower } from '../../../../streams/watermark-follower.ts';
 
 export interface Sent {
@@ -112,12 +113,12 @@ async function taskOf(
   progress: { readonly offset: number; readonly metadata: string },
 ): Promise<Task> {
   const { store, topics } = topology;
-  let state: TaskState<never> | null = null;
+  let loaded: LoadedState | null = null;
   if (store !== null) {
     const opened = await memoryStores().open(store.name);
-    state = new TaskState(opened, store.serde, { topic: `changelog of ${store.name}`, partition: 0 });
     await opened.write([...changelog, positionWrite(changelog.length)]);
-    await state.load();
+    const kept = { topic: `changelog of ${store.name}`, partition: 0 };
+    loaded = await loadState(topology, opened, store.serde, kept, Infinity);
   }
   const task = new Task({
     topology,
@@ -125,7 +126,7 @@ async function taskOf(
     inputs: topics.map((topic) => ({ topic, partition: 0, global: false, ...progress })),
     live: true,
     follower: new WatermarkFollower(),
-    state,
+    ...(loaded ?? { state: null, timers: new Timers() }),
     policies: DEFAULT_POLICIES,
     clock: systemClock,
   });

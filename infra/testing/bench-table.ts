@@ -43,6 +43,8 @@ const TOLD: Readonly<Record<string, string>> = {
   p99_ms: '**p99 # ms**',
   p999_ms: 'p99.9 # ms',
   cpu_s_per_million: '# CPU s per million',
+  us_per_event: '**# µs per event**',
+  cpu_us_per_event: '# µs of CPU',
   gateway_cpu_ms_per_request: '# CPU ms per request',
   restart_to_work_s: '**# s** from the restart to work',
   changelog_records_per_s: '# changelog records/s',

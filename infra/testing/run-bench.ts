@@ -10,7 +10,14 @@ import { BENCHES, updateReadme } from './bench-table.ts';
 
 const root = new URL('../../', import.meta.url).pathname;
 /** Those whose hot path is kept as a text profile. */
-const PROFILED: readonly string[] = ['features', 'scoring'];
+const PROFILED: readonly string[] = [
+  'features',
+  'scoring',
+  'feature-job',
+  'feature-latency',
+  'feature-growth',
+  'recovery',
+];
 const USAGE = `npm run bench -- [${BENCHES.join('|')} …] [--quick] [--trained FOLDER] [--note TEXT] [--peer URL --peer-name TEXT]`;
 
 const { values, positionals } = parseArgs({

@@ -7,10 +7,10 @@
 //       setState(state.put(eventTimeMs, rate).since(timeMs - HISTORY_MS)),
 //   })
 //
-// It keeps the laws of the versioned store (streams/stores/versioned-store.ts), as one row of the step's state.
+// All versions of a key are one row of the step's state: it is read and written whole, so a history is for tens to hundreds of versions.
 import { Failure } from '../../schemas/failure.ts';
-import { Packer, Unpacker } from '../packing.ts';
 import { type Format } from './format.ts';
+import { decodeTimedRows, encodeTimedRows } from './timed-rows.ts';
 
 export interface Version<T> {
   readonly validFromMs: number;
@@ -80,31 +80,21 @@ export class Versions<T> {
 /** A step's state before its first value. */
 export const NO_VERSIONS = new Versions<never>([]);
 
-const LAYOUT = 1;
-
 /** How versions are kept. Law: decode(encode(v)) behaves as v. Times are whole ms. */
 export function versions<T>(format: Format<T>): Format<Versions<T>> {
   return {
-    encode: (kept) => {
-      const rows = kept.history();
-      const packer = new Packer().uint(LAYOUT).uint(Number.isFinite(kept.historyFromMs) ? 1 : 0);
-      if (Number.isFinite(kept.historyFromMs)) packer.int(kept.historyFromMs);
-      packer.uint(rows.length);
-      for (const { validFromMs, value } of rows)
-        packer.int(validFromMs).bytesOrNull(value === null ? null : format.encode(value));
-      return packer.done();
-    },
+    encode: (kept) =>
+      encodeTimedRows({
+        fromMs: kept.historyFromMs,
+        rows: kept.history().map(({ validFromMs, value }) => ({ timeMs: validFromMs, value })),
+        format,
+      }),
     decode: (bytes) => {
-      const packed = new Unpacker(bytes, 'versions of a state');
-      packed.layout(LAYOUT);
-      const historyFromMs = packed.uint() === 0 ? -Infinity : packed.int();
-      const rows = packed.list((): Version<T> => {
-        const validFromMs = packed.int();
-        const value = packed.bytesOrNull();
-        return { validFromMs, value: value === null ? null : format.decode(value) };
-      });
-      packed.end();
-      return new Versions(rows, historyFromMs);
+      const { fromMs, rows } = decodeTimedRows(bytes, 'versions of a state', format);
+      return new Versions(
+        rows.map(({ timeMs, value }) => ({ validFromMs: timeMs, value })),
+        fromMs,
+      );
     },
   };
 }

@@ -9,6 +9,7 @@ import { paneWidthMs } from '../windows/assign.ts';
 import { type BoxedFeature, BoxedPartials } from '../windows/boxed-partials.ts';
 import { type BoxedRow, type BoxedWindows, EMPTY_ROW, boxedRowFormat } from '../windows/boxed-row.ts';
 import { SessionWindows } from '../windows/session-windows.ts';
+import { SlidingWindows } from '../windows/sliding-windows.ts';
 import { type Format } from './format.ts';
 import { type KeyedContext } from './graph.ts';
 
@@ -16,7 +17,16 @@ export type WindowKind =
   /** ends once there was no event for longer than the gap */
   | { readonly kind: 'session'; readonly gap: string }
   | { readonly kind: 'tumbling'; readonly size: string }
-  | { readonly kind: 'hopping'; readonly size: string; readonly advance: string };
+  | { readonly kind: 'hopping'; readonly size: string; readonly advance: string }
+  /** (t − size, t], for each instant t at which it changes */
+  | {
+      readonly kind: 'sliding';
+      readonly size: string;
+      /** events leave at multiples of it; `0s`: exactly; a sixtieth of the size unless given, and `0s` where that is no whole ms */
+      readonly step?: string;
+      /** `none`: no result when an event leaves; `emit` unless given */
+      readonly expiry?: 'emit' | 'none';
+    };
 
 export interface WindowedDeclaration<F extends string = string> {
   readonly windows: WindowKind;
@@ -29,12 +39,12 @@ export interface WindowedDeclaration<F extends string = string> {
   readonly features: Readonly<Record<F, Readonly<Record<string, unknown>>>>;
 }
 
-/** One closed window of one key. Only windows with events are closed. */
+/** One closed window of one key. Only windows with events are closed, and a sliding one when its last event leaves. */
 export interface WindowResult<F extends string = string> {
   readonly key: string;
-  /** a session's first event */
+  /** a session's first event; a sliding window begins after it */
   readonly startMs: number;
-  /** the first instant after the window; a session's last event */
+  /** the first instant after the window; a session's last event; a sliding window's last instant */
   readonly endMs: number;
   readonly values: Readonly<Record<F, SketchResult>>;
 }
@@ -101,13 +111,14 @@ function readFeature(path: string, name: string, value: Readonly<Record<string, 
 function readWindows(path: string, { windows, lateness }: WindowedDeclaration, partials: BoxedPartials): BoxedWindows {
   const latenessMs = new Fields(path, { lateness }).durationMs('lateness');
   const fields = new Fields(`${path} windows`, windows);
-  const kind = fields.choice('kind', ['session', 'tumbling', 'hopping']);
+  const kind = fields.choice('kind', ['session', 'tumbling', 'hopping', 'sliding']);
   if (kind === 'session') {
     const gapMs = positive(fields, 'gap');
     fields.end();
     return new SessionWindows(partials, { gapMs, latenessMs });
   }
   const sizeMs = positive(fields, 'size');
+  if (kind === 'sliding') return slidingWindows(fields, partials, sizeMs, latenessMs);
   const advanceMs = kind === 'tumbling' ? sizeMs : positive(fields, 'advance');
   fields.end();
   const panes = Math.ceil((sizeMs + latenessMs) / paneWidthMs([sizeMs, advanceMs]));
@@ -118,6 +129,16 @@ function readWindows(path: string, { windows, lateness }: WindowedDeclaration, p
       `Stay below ${PANES_MAX}: (size + lateness) / the greatest common divisor of size and advance.`,
     );
   return new AlignedWindows(partials, { sizeMs, advanceMs, latenessMs });
+}
+
+function slidingWindows(fields: Fields, partials: BoxedPartials, sizeMs: number, latenessMs: number): BoxedWindows {
+  const sixtiethMs = sizeMs / 60;
+  const stepMs = fields.durationMs('step', Number.isInteger(sixtiethMs) ? sixtiethMs : 0);
+  const isExpiryTold = fields.choice('expiry', ['emit', 'none'], 'emit') === 'emit';
+  fields.end();
+  if (stepMs > 0 && sizeMs / stepMs > PANES_MAX)
+    throw invalid(fields.at('step'), `is too small: ${sizeMs / stepMs} to a window.`, `Stay below ${PANES_MAX}.`);
+  return new SlidingWindows(partials, { sizeMs, stepMs, isExpiryTold, latenessMs });
 }
 
 function positive(fields: Fields, name: string): number {

@@ -1,11 +1,10 @@
-// Keys of a store as bytes that sort as their parts do: by the store's tag, then by each text, then by time.
+// Keys of a store as bytes that sort as their parts do: by the store's tag, then by each text.
 //
 //   tag    one byte, one for each kind of row; never NUL, which is how the engine's own rows begin
 //   text   its UTF-8 with 00 as 00 FF, then 00 01: no text's bytes begin another's, and a shorter text sorts first
-//   time   8 bytes: two's complement with the sign bit flipped, highest byte first; `newestFirst` has all bits flipped
 import { Failure } from '../../schemas/failure.ts';
 
-export const ORDERED_TAGS = { versions: 1, windows: 2, subscriptions: 3 } as const;
+export const ORDERED_TAGS = { subscriptions: 3 } as const;
 
 export type OrderedTag = (typeof ORDERED_TAGS)[keyof typeof ORDERED_TAGS];
 
@@ -18,8 +17,6 @@ export interface KeyRange {
 
 const ESCAPED_NUL = 0xff;
 const TEXT_END = Buffer.from([0, 1]);
-
-export const TIME_BYTES = 8;
 
 export function orderedKey(tag: OrderedTag, ...texts: readonly string[]): Buffer {
   return Buffer.concat([Buffer.from([tag]), ...texts.map(orderedText)]);
@@ -63,29 +60,4 @@ export function readOrderedText(key: Buffer, at: number): { readonly text: strin
 
 function unescaped(bytes: Buffer): Buffer {
   return Buffer.from(bytes.filter((byte, at) => !(byte === ESCAPED_NUL && at > 0 && bytes[at - 1] === 0)));
-}
-
-const LOW = 0x1_0000_0000;
-
-/** @param timeMs a whole number of ms, exact in a double */
-export function orderedTime(timeMs: number): Buffer {
-  const high = Math.floor(timeMs / LOW);
-  const bytes = Buffer.allocUnsafe(TIME_BYTES);
-  bytes.writeUInt32BE((high ^ 0x8000_0000) >>> 0, 0);
-  bytes.writeUInt32BE(timeMs - high * LOW, 4);
-  return bytes;
-}
-
-export function readOrderedTime(key: Buffer, at: number): number {
-  return (key.readUInt32BE(at) ^ 0x8000_0000) * LOW + key.readUInt32BE(at + 4);
-}
-
-/** Later times sort first. */
-export function newestFirst(timeMs: number): Buffer {
-  // -1 - t is t with all bits flipped
-  return orderedTime(-1 - timeMs);
-}
-
-export function readNewestFirst(key: Buffer, at: number): number {
-  return -1 - readOrderedTime(key, at);
 }

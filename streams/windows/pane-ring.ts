@@ -53,7 +53,7 @@ interface CompiledFeature {
 }
 
 /** Rows start with room for so many panes. */
-const FIRST_PANES = 4;
+const FIRST_PANES = 1;
 
 export class PaneRing {
   readonly stepMs: number;

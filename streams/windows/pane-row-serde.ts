@@ -70,7 +70,7 @@ export function readRow(ring: PaneRing, bytes: Buffer): PaneRow {
   const { stride } = ring;
   const panes = reader.next();
   const lastMs = bytes[0] === WITHOUT_TIME ? Number.NaN : reader.next();
-  const data = new Float64Array(Math.max(1, panes + 1) * stride);
+  const data = new Float64Array(Math.max(1, panes) * stride);
   let pane = 0;
   for (let index = 0; index < panes; index += 1) {
     pane += reader.next();

@@ -1,24 +1,11 @@
 // From an event to its feature row, readable: open loop at 2,000 events/s, ours beside Kafka Streams, by the peers' own harness.
 import { type Run, finish, readOptions, rounded, say, tell } from './outcome.ts';
-import { freshState, ourCommand, python, requirePeers } from './peers.ts';
+import { freshState, kafkaStreamsCommand, ourCommand, profileOnce, python, requirePeers } from './peers.ts';
 
 const options = readOptions();
 requirePeers();
 const ROUNDS = options.quick ? 1 : 3;
 const [RATE, SECONDS, WARM_SECONDS] = ['2000', options.quick ? '5' : '15', options.quick ? '4' : '8'];
-
-function kafkaStreams(name: string, group: string, guarantee: string, commitMs: number): string[] {
-  return [
-    ...[
-      'java',
-      ...(guarantee === 'alo' ? ['-Dlowlat=1'] : []),
-      '-Xmx1g',
-      '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn',
-    ],
-    ...['-cp', 'java/classes:java/libs/*', 'FeatApp', 'papi-kv', guarantee, '1', group, `state/${group}`],
-    ...[`li-${name}`, `lo-${name}`, String(commitMs), '0'],
-  ];
-}
 
 async function measure(name: string, command: (group: string) => string[]): Promise<Run> {
   const group = `${name}-${process.pid}-${Math.round(performance.now())}`;
@@ -50,7 +37,12 @@ const ours = (name: string, guarantee: 'alo' | 'eos', commitMs: number) => (): P
     ourCommand(group, { in: `li-${name}`, out: `lo-${name}` }, guarantee, commitMs, freshState(name)),
   );
 const theirs = (name: string, guarantee: 'alo' | 'eos', commitMs: number) => (): Promise<Run> =>
-  measure(name, (group) => kafkaStreams(name, group, guarantee, commitMs));
+  measure(name, (group) =>
+    kafkaStreamsCommand(group, { in: `li-${name}`, out: `lo-${name}` }, guarantee, commitMs, {
+      stateFolder: `state/${group}`,
+      java: guarantee === 'alo' ? ['-Dlowlat=1'] : [],
+    }),
+  );
 
 const jobs: Readonly<Record<string, () => Promise<Run>>> = {
   'millrace exactly-once 100 ms': ours('lat-mr-eos-100', 'eos', 100),
@@ -67,6 +59,11 @@ for (let round = 1; round <= ROUNDS; round += 1) {
     (runs[name] ??= []).push(run);
   }
 }
+await profileOnce(
+  options,
+  `Feature job at ${RATE} events/s, exactly once, 20 ms commits.`,
+  ours('lat-mr-profile', 'eos', 20),
+);
 finish(options, {
   measures:
     'From the intended sending time of an event to the moment at which a read-committed consumer has its row (no coordinated omission); the load generator, the broker and the engine share two cores, so the tails are mostly contention: only ratios within one run mean anything. By shared/peers/streams/py/latency.py.',

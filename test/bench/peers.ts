@@ -1,10 +1,12 @@
 // The peers' own harness (shared/peers/streams), so that a stranger measures them and us alike: its work folder is made once by
 // `WORK=FOLDER shared/peers/streams/setup.sh`, which also starts the broker that all of them use.
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { root } from './bench-stack.ts';
-import { say } from './outcome.ts';
+import { writeProfileText } from './cpu-profile.ts';
+import { type BenchOptions, type Run, say } from './outcome.ts';
 
 const scripts = process.env['MILLRACE_TEST_PEERS'] ?? join(root, '../shared/peers/streams');
 export const work = process.env['MILLRACE_TEST_PEERS_WORK'] ?? join(scripts, 'work');
@@ -38,6 +40,36 @@ export function freshState(name: string): string {
   rmSync(state, { recursive: true, force: true });
   mkdirSync(state, { recursive: true });
   return state;
+}
+
+/** Theirs, hand-written (FeatApp's `papi-kv`), started directly rather than by `run_ks.sh`. */
+export function kafkaStreamsCommand(
+  group: string,
+  topics: { in: string; out: string },
+  guarantee: 'alo' | 'eos',
+  commitMs: number,
+  { stateFolder, threads = 1, java = [] }: { stateFolder: string; threads?: number; java?: readonly string[] },
+): string[] {
+  return [
+    ...['java', ...java, '-Xmx1g', '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn'],
+    ...['-cp', 'java/classes:java/libs/*', 'FeatApp', 'papi-kv', guarantee, String(threads), group, stateFolder],
+    ...[topics.in, topics.out, String(commitMs), '0'],
+  ];
+}
+
+/** One run more, where a profile is asked for: every Node process that it starts, and that ends orderly, is profiled. */
+export async function profileOnce({ profile }: BenchOptions, title: string, once: () => Promise<Run>): Promise<void> {
+  if (profile === null) return;
+  const folder = mkdtempSync(join(tmpdir(), 'millrace-bench-profile-'));
+  process.env['NODE_OPTIONS'] = `--cpu-prof --cpu-prof-dir=${folder}`;
+  try {
+    await once();
+    writeProfileText(folder, profile, `${title} Start and end are in the profile.`);
+    say(`profile in ${profile}`);
+  } finally {
+    delete process.env['NODE_OPTIONS'];
+    rmSync(folder, { recursive: true });
+  }
 }
 
 /** Runs one of the peers' Python programs; gives the JSON of its last line that is JSON. */

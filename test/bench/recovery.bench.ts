@@ -1,6 +1,6 @@
 // After kill -9, with the local state kept and with it deleted: ours beside Kafka Streams, by the peers' own program (restore.py).
 import { type Run, finish, readOptions, say, tell } from './outcome.ts';
-import { freshState, ourCommand, python, requirePeers } from './peers.ts';
+import { freshState, kafkaStreamsCommand, ourCommand, profileOnce, python, requirePeers } from './peers.ts';
 
 const options = readOptions();
 requirePeers();
@@ -26,11 +26,8 @@ const millrace: Engine = {
 const kafkaStreams: Engine = {
   begins: 'RESTORE_START',
   done: 'REBALANCING->RUNNING',
-  command: (group, topics, stateFolder) => [
-    ...['java', '-Xmx1g', '-Dsession.ms=6000', '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn'],
-    ...['-cp', 'java/classes:java/libs/*', 'FeatApp', 'papi-kv', 'eos', '2', group, stateFolder],
-    ...[topics.in, topics.out, String(COMMIT_MS), '0'],
-  ],
+  command: (group, topics, stateFolder) =>
+    kafkaStreamsCommand(group, topics, 'eos', COMMIT_MS, { stateFolder, threads: 2, java: ['-Dsession.ms=6000'] }),
 };
 
 async function measure(name: string, engine: Engine, state: State): Promise<Run> {
@@ -64,6 +61,9 @@ for (let round = 1; round <= ROUNDS; round += 1) {
     }
   }
 }
+await profileOnce(options, 'Feature job after kill -9, its state deleted: the second start.', () =>
+  measure('recovery-profile', millrace, 'deleted'),
+);
 finish(options, {
   measures:
     'Seconds from the restart of a killed feature job until all its tasks are at work again, and of that the restore; the changelog as long as the job had made it. Exactly once, 100 ms commits, 2 threads for Kafka Streams and one for us.',

@@ -7,7 +7,6 @@ import { rocksStores } from '../../../infra/rocksdb/rocksdb-stores.ts';
 import { Failure } from '../../../schemas/failure.ts';
 import { type StateStores } from '../../../streams/store.ts';
 import { storeSuite } from './store-suite.ts';
-import { timeStoreSuite } from './time-store-suite.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'millrace-rocksdb-'));
 let count = 0;
@@ -23,7 +22,6 @@ function make(): StateStores {
 }
 
 storeSuite('rocksdb', make);
-timeStoreSuite('rocksdb', make);
 
 /** The files of one kind, each as it is after several openings. */
 async function filled(path: string, ending: RegExp): Promise<string[]> {

@@ -34,18 +34,13 @@ const ENTRIES: Readonly<Record<string, string>> = {
   'streams/testing/test-driver.ts': 'for those who test a topology of theirs, with the log in memory',
   'streams/testing/memory-registry.ts': 'the same',
   'streams/builder/versions.ts': 'for those who write a step that answers as of a time',
+  'streams/builder/by-window.ts': 'for those who write a step that keeps a value per window',
   'streams/builder/record-format.ts': 'for those who type a topology from schemas',
   'infra/generate.ts': '`npm run generate`',
   'infra/rocksdb/rocksdb-native.d.ts': 'types of a package that has none',
   'infra/testing/run-bench.ts': 'the bootstrap starts it for `npm run bench`',
   'infra/testing/run-tests.ts': 'the bootstrap starts it for `npm test`',
-  ...Object.fromEntries(
-    [
-      'streams/stores/versioned-store.ts',
-      'streams/stores/window-store.ts',
-      'streams/checkpoints/memory-storage.ts',
-    ].map((path) => [path, 'tested part of the engine that the builder does not offer yet (README, "Known limits")']),
-  ),
+  'streams/checkpoints/memory-storage.ts': 'for tests of checkpoints',
 };
 
 interface Source {

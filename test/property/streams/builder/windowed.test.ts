@@ -168,6 +168,19 @@ function hopping(timesMs: readonly number[], sizeMs: number, advanceMs: number):
   return spans;
 }
 
+function sliding(timesMs: readonly number[], sizeMs: number, stepMs: number, expiry: 'emit' | 'none'): Span[] {
+  const leavesMs = (timeMs: number): number => {
+    for (let instantMs = timeMs + sizeMs; ; instantMs += 1)
+      if (stepMs === 0 || instantMs % stepMs === 0) return instantMs;
+  };
+  const instants = new Set([...timesMs, ...(expiry === 'emit' ? timesMs.map(leavesMs) : [])]);
+  return [...instants].map((endMs) => ({
+    startMs: endMs - sizeMs,
+    endMs,
+    holds: (timeMs) => timeMs <= endMs && endMs < leavesMs(timeMs),
+  }));
+}
+
 test('sessions of a stream are those of all accepted events, with any aggregate, across restarts', async () => {
   await fc.assert(
     fc.asyncProperty(arrivals, durationMs(1, 20), durationMs(0, 60), (events, gapMs, latenessMs) =>
@@ -201,5 +214,22 @@ test('so do hopping windows: overlapping, uneven, or with pauses between', async
         ),
     ),
     { numRuns: 150 },
+  );
+});
+
+test('sliding windows are told at each instant at which they change, exactly or in steps, with or without expiry', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      arrivals,
+      durationMs(1, 40),
+      durationMs(0, 15),
+      fc.constantFrom('emit' as const, 'none' as const),
+      durationMs(0, 60),
+      (events, sizeMs, stepMs, expiry, latenessMs) =>
+        check(events, { kind: 'sliding', size: `${sizeMs}ms`, step: `${stepMs}ms`, expiry }, latenessMs, (timesMs) =>
+          sliding(timesMs, sizeMs, stepMs, expiry),
+        ),
+    ),
+    { numRuns: 250 },
   );
 });

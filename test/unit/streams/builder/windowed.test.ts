@@ -115,6 +115,35 @@ test('hopping windows: each is closed once, with the panes it shares', async () 
   await stage.close();
 });
 
+test('sliding windows: a result when an event comes and when one leaves; with a step a key keeps no more than its steps', async () => {
+  const stage = await RunningStage.of(
+    windowed({ windows: { kind: 'sliding', size: '10ms', step: '0s' }, lateness: '4ms', features: COUNT }),
+  );
+  stage.send(at(4, 7, 3, 9));
+  assert.deepEqual(await outputsOf(stage), [closed(-7, 3, 1), closed(-6, 4, 2)]);
+  await stage.restart();
+  stage.idleTo(1000);
+  const leaving = [closed(3, 13, 3), closed(4, 14, 2), closed(7, 17, 1), closed(9, 19, 0)];
+  assert.deepEqual(await outputsOf(stage), [closed(-3, 7, 3), closed(-1, 9, 4), ...leaving]);
+  assert.equal(stage.keys, 0);
+  await stage.close();
+
+  const windows = { kind: 'sliding', size: '600ms', expiry: 'none' } as const;
+  const stepped = await RunningStage.of(windowed({ windows, lateness: '0s', features: COUNT }));
+  stepped.send(at(...Array.from({ length: 2000 }, (_, number) => number)));
+  const results = (await outputsOf(stepped)) as { endMs: number; values: { n: number } }[];
+  assert.deepEqual(
+    results.slice(-2).map(({ endMs, values }) => [endMs, values.n]),
+    [
+      [1997, 607],
+      [1998, 608],
+    ],
+  );
+  const [row] = stepped.stateBytes;
+  assert.ok(row !== undefined && row.length < 64 * 50, `61 steps of some 40 bytes, not 600 events: ${row?.length}`);
+  await stepped.close();
+});
+
 test('an event that another step refuses counts in no window', async () => {
   const stage = await RunningStage.of(
     windowed(
@@ -212,6 +241,9 @@ test('a wrong declaration is refused, and the field is named', () => {
     [{ windows: { kind: 'tumbling', size: '1s', advance: '1s' } }, 'windowed w: windows.advance'],
     [{ windows: { kind: 'hopping', size: '1s' } }, 'windowed w: windows.advance'],
     [{ windows: { kind: 'hopping', size: '24h', advance: '1ms' } }, 'windowed w: windows.advance'],
+    [{ windows: { kind: 'sliding', size: '1s', advance: '1s' } }, 'windowed w: windows.advance'],
+    [{ windows: { kind: 'sliding', size: '1h', step: '1ms' } }, 'windowed w: windows.step'],
+    [{ windows: { kind: 'sliding', size: '1s', expiry: 'never' } }, 'windowed w: windows.expiry'],
     [{ lateness: undefined }, 'windowed w: lateness'],
     [{ features: {} }, 'windowed w: features'],
     [{ features: { n: { function: 'sum' } } }, 'windowed w: features.n.field'],

@@ -7,7 +7,7 @@ import { type SinkNode, type SourceNode } from './graph.ts';
 import { GraphProcessor } from './graph-processor.ts';
 import { type StageGraph } from './graph-run.ts';
 import { pinnedSlots } from './needed-rows.ts';
-import { type NodeState, nodeOfKey, nodeStateSerde, timerOfRow } from './node-state.ts';
+import { type NodeState, StateKeys, nodeStateSerde, timerOfRow } from './node-state.ts';
 import { readableRows, readableStores } from './readable.ts';
 import { type Stage, isReadBy, stagesOf } from './stages.ts';
 import { stepsOf } from './steps.ts';
@@ -55,7 +55,8 @@ function directTopology(stage: DirectStage, { partitions }: CompileOptions): Dir
 
 function stageTopology(stage: Stage, stages: readonly Stage[], topicOf: StageGraph['topicOf']): SubTopology<NodeState> {
   const { name, sources, slots, ranks } = stage;
-  const graph: StageGraph = { sources, slots, ranks, topicOf };
+  const keys = new StateKeys(slots);
+  const graph: StageGraph = { sources, slots, keys, ranks, topicOf };
   const pinned = pinnedSlots(slots);
   const awaited = stage.sinks.filter((sink) => sink.isInternal && sink.isAwaited);
   return {
@@ -69,7 +70,7 @@ function stageTopology(stage: Stage, stages: readonly Stage[], topicOf: StageGra
     readable: readableStores(stage),
     steps: stepsOf(sources),
     outputTopics: [...new Set(stage.sinks.map(topicOf))],
-    onDemand: { timerOf: timerOfRow, isPinned: (key) => pinned.has(nodeOfKey(key)) },
+    onDemand: { timerOf: timerOfRow, isPinned: (key) => pinned.has(keys.slotOf(key)) },
     outputLanes: ([own = 0]) =>
       awaited.flatMap((sink) =>
         Array.from({ length: readerOf(sink, stages)?.partitions ?? 1 }, (_, partition) => ({

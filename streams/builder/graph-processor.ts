@@ -45,7 +45,7 @@ export class GraphProcessor implements Processor {
     this.#context = context;
     this.#policies = policies;
     this.#sourceOf = new Map(graph.sources.map((source) => [graph.topicOf(source), source]));
-    this.#needed = new NeededRows(graph.sources, graph.slots);
+    this.#needed = new NeededRows(graph.sources, graph.slots, graph.keys);
     this.#isRanked = new Set(graph.ranks.values()).size > 1;
     this.#timeMs = context.startMs;
     this.#punctuated = graph.slots.flatMap(({ node, kind }) =>

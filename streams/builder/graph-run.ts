@@ -18,11 +18,12 @@ import {
   type SourceNode,
 } from './graph.ts';
 import { encodeInternal, encodeInternalDeletion } from './internal-record.ts';
-import { type NodeState, keyOfState, nodeOfKey, stateKey } from './node-state.ts';
+import { type NodeState, type StateKeys } from './node-state.ts';
 
 export interface StageGraph {
   readonly sources: readonly SourceNode[];
   readonly slots: readonly Slot[];
+  readonly keys: StateKeys;
   /** by source: of the records of one instant those of lower rank come first */
   readonly ranks: ReadonlyMap<SourceNode, number>;
   topicOf(sink: SinkNode | SourceNode): string;
@@ -57,6 +58,10 @@ export class GraphRun {
     return this.#effects.missed;
   }
 
+  get #keys(): StateKeys {
+    return this.#running.graph.keys;
+  }
+
   apply(): void {
     this.#effects.apply();
   }
@@ -83,8 +88,9 @@ export class GraphRun {
   }
 
   fire(id: string): void {
-    const { graph } = this.#running;
-    const slot = graph.slots[nodeOfKey(id)];
+    const { slots } = this.#running.graph;
+    const place = this.#keys.slotOf(id);
+    const slot = slots[place];
     const entry = this.#effects.get(id);
     if (slot === undefined || entry === undefined) return;
     // a record of the same instant has moved the timer, or taken it back: this one is not due any more
@@ -92,14 +98,14 @@ export class GraphRun {
     const { node, kind } = slot;
     if (node.kind === 'join') {
       this.#effects.put(id, { ...entry, timerMs: null });
-      this.#joinOf(node).wake(nodeOfKey(id) - this.#slotOf(node), keyOfState(id), this.#joinContext(node));
+      this.#joinOf(node).wake(place - this.#slotOf(node), this.#keys.keyOf(id), this.#joinContext(node));
     } else if (kind === 'punctuation') {
       this.#effects.put(id, undefined);
       this.punctuate(node, null);
       if (this.#keepsAnything(node)) this.#armPunctuation(node);
     } else if (node.timer !== null) {
       this.#effects.put(id, { ...entry, timerMs: null });
-      this.#withState(node, keyOfState(id), entry.timerMs, node.timer);
+      this.#withState(node, this.#keys.keyOf(id), entry.timerMs, node.timer);
     }
   }
 
@@ -112,7 +118,7 @@ export class GraphRun {
       wallMs,
       states: () => this.#statesOf(slot),
       setState: (key, value) => {
-        const id = stateKey(slot, key);
+        const id = this.#keys.key(slot, key);
         const timerMs = this.#effects.get(id)?.timerMs ?? null;
         this.#keep(id, { node: slot, timerMs, value });
         if (value !== undefined) this.#armPunctuation(node);
@@ -122,22 +128,22 @@ export class GraphRun {
   }
 
   *#statesOf(slot: number): Iterable<readonly [string, unknown]> {
-    const prefix = stateKey(slot, '');
+    const prefix = this.#keys.key(slot, '');
     for (const [id, { value }] of this.#running.context.state.entries())
-      if (value !== undefined && id.startsWith(prefix)) yield [keyOfState(id), value];
+      if (value !== undefined && id.startsWith(prefix)) yield [this.#keys.keyOf(id), value];
   }
 
   #keepsAnything(node: KeyedNode): boolean {
     const slot = this.#slotOf(node);
     for (const [key] of this.#statesOf(slot))
-      if (this.#effects.get(stateKey(slot, key))?.value !== undefined) return true;
+      if (this.#effects.get(this.#keys.key(slot, key))?.value !== undefined) return true;
     return false;
   }
 
   #armPunctuation(node: KeyedNode): void {
     if (node.punctuation?.by !== 'event time') return;
     const slot = this.#slotOf(node) + 1;
-    const id = stateKey(slot, '');
+    const id = this.#keys.key(slot, '');
     if (this.#effects.get(id) !== undefined) return;
     const { everyMs } = node.punctuation;
     const timerMs = (Math.floor(this.#timeMs / everyMs) + 1) * everyMs;
@@ -168,7 +174,7 @@ export class GraphRun {
     run: (context: KeyedContext<unknown, unknown>) => void,
   ): void {
     const slot = this.#slotOf(node);
-    const id = stateKey(slot, key);
+    const id = this.#keys.key(slot, key);
     const entry = this.#effects.get(id);
     let value = entry?.value;
     let timerMs = entry?.timerMs ?? null;
@@ -203,9 +209,9 @@ export class GraphRun {
     return {
       partition: this.#running.context.partition,
       watermarkMs: this.#timeMs,
-      row: (table, key) => effects.get(stateKey(first + table, key))?.value,
+      row: (table, key) => effects.get(this.#keys.key(first + table, key))?.value,
       put: (table, key, value, timerMs) => {
-        const id = stateKey(first + table, key);
+        const id = this.#keys.key(first + table, key);
         const held = effects.get(id);
         // what is as it was need not be written again
         if (held?.timerMs === timerMs && isSameRow(held.value, value)) return;

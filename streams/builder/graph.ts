@@ -178,7 +178,7 @@ export function below(node: SourceNode | Node, seen = new Set<SourceNode | Node>
   return seen;
 }
 
-/** A kind of rows in the stage's store. Its place in the stage's list of slots stands in the keys of its rows. */
+/** A kind of rows in the stage's store. Its name stands, as a hash, in the keys of its rows. */
 export interface Slot {
   readonly name: string;
   readonly state: Format<unknown>;

@@ -1,7 +1,7 @@
 // Which rows of a stage's state a piece of work reads: everything below a source or a step goes by one key, so that they are known
 // before it begins. What is read otherwise (all rows of a punctuated step, a join's rows by other keys) is pinned: it stays in memory.
 import { type JoinNode, type KeyedNode, type Node, type Slot, type SourceNode, below } from './graph.ts';
-import { keyOfState, nodeOfKey, stateKey } from './node-state.ts';
+import { type StateKeys } from './node-state.ts';
 
 /** Numbers of the slots whose rows are read by other keys than that of the message or timer. */
 export function pinnedSlots(slots: readonly Slot[]): ReadonlySet<number> {
@@ -16,11 +16,13 @@ function isPunctuated(node: KeyedNode | JoinNode): boolean {
 
 export class NeededRows {
   readonly #slots: readonly Slot[];
+  readonly #keys: StateKeys;
   /** by source or step: the slots below, but not the pinned ones */
   readonly #slotsBelow = new Map<SourceNode | Node, readonly number[]>();
 
-  constructor(sources: readonly SourceNode[], slots: readonly Slot[]) {
+  constructor(sources: readonly SourceNode[], slots: readonly Slot[], keys: StateKeys) {
     this.#slots = slots;
+    this.#keys = keys;
     const pinned = pinnedSlots(slots);
     for (const from of [...sources, ...slots.map(({ node }) => node)]) {
       const nodes: ReadonlySet<SourceNode | Node> = below(from);
@@ -36,11 +38,11 @@ export class NeededRows {
 
   /** @param id of the row whose timer is due */
   ofTimer(id: string): string[] {
-    const slot = this.#slots[nodeOfKey(id)];
-    return slot === undefined ? [] : this.#below(slot.node, keyOfState(id));
+    const slot = this.#slots[this.#keys.slotOf(id)];
+    return slot === undefined ? [] : this.#below(slot.node, this.#keys.keyOf(id));
   }
 
   #below(from: SourceNode | Node, key: string): string[] {
-    return (this.#slotsBelow.get(from) ?? []).map((slot) => stateKey(slot, key));
+    return (this.#slotsBelow.get(from) ?? []).map((slot) => this.#keys.key(slot, key));
   }
 }

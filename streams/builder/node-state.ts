@@ -1,51 +1,88 @@
-// The states of all keyed steps and joins of a task in one store: the step's number stands before the key, the key's timer before the state.
+// The states of all keyed steps and joins of a task in one store. Before each key stands whose state it is, as a hash of the step's name:
+// a step that is added or taken out leaves the others what they kept.
 //
-//   key: step (two characters) │ key            value: timer f64 (NaN: none) │ 1 when there is a state │ state
+//   key: step (four characters) │ key      value: step u32 LE │ timer f64 LE (NaN: none) │ 1 when there is a state │ state
+import { crc32 } from 'node:zlib';
+import { Failure } from '../../schemas/failure.ts';
 import { type StateSerde } from '../task-state.ts';
 import { type Format } from './format.ts';
 
 export interface NodeState {
-  /** place in the stage's list of slots */
+  /** place in the stage's list of slots; −1: of a step that the topology has no more */
   readonly node: number;
   timerMs: number | null;
   /** undefined: only the timer is kept */
   value: unknown;
 }
 
-const HEAD_BYTES = 11;
-const TIMER_AT = 2;
-
 interface Kept {
+  readonly name: string;
   readonly state: Format<unknown>;
 }
 
-export function stateKey(node: number, key: string): string {
-  return String.fromCharCode(0x30 + (node >> 6), 0x30 + (node & 63)) + key;
+const TIMER_AT = 4;
+const FLAG_AT = 12;
+const HEAD_BYTES = 13;
+const PREFIX_LENGTH = 4;
+const HASH_BITS = 24;
+
+/** The keys of a stage's rows. */
+export class StateKeys {
+  readonly #prefixes: readonly string[];
+  readonly #slotOf: ReadonlyMap<string, number>;
+
+  /** @throws Failure `invalid_definition` when two names have the same hash */
+  constructor(slots: readonly Pick<Kept, 'name'>[]) {
+    this.#prefixes = slots.map(({ name }) => prefixOf(hashOf(name)));
+    this.#slotOf = new Map(this.#prefixes.map((prefix, slot) => [prefix, slot]));
+    const twice = slots.find((_, slot) => this.#slotOf.get(this.#prefixes[slot] ?? '') !== slot);
+    if (twice !== undefined)
+      throw new Failure('invalid_definition', `The name ${twice.name} cannot be told from another by its hash.`, {
+        field: 'name',
+        fix: 'Give one of the two steps another name.',
+      });
+  }
+
+  key(slot: number, key: string): string {
+    return (this.#prefixes[slot] ?? '') + key;
+  }
+
+  /** −1: of a step that the topology has no more. */
+  slotOf(stateKey: string): number {
+    return this.#slotOf.get(stateKey.slice(0, PREFIX_LENGTH)) ?? -1;
+  }
+
+  keyOf(stateKey: string): string {
+    return stateKey.slice(PREFIX_LENGTH);
+  }
 }
 
-export function nodeOfKey(stateKeyText: string): number {
-  return ((stateKeyText.charCodeAt(0) - 0x30) << 6) + (stateKeyText.charCodeAt(1) - 0x30);
+function hashOf(name: string): number {
+  return crc32(name) % 2 ** HASH_BITS;
 }
 
-export function keyOfState(stateKeyText: string): string {
-  return stateKeyText.slice(2);
+/** Six bits a character. */
+function prefixOf(hash: number): string {
+  return String.fromCharCode(...[18, 12, 6, 0].map((shift) => 0x30 + ((hash >> shift) & 63)));
 }
 
-export function nodeStateSerde(nodes: readonly Kept[]): StateSerde<NodeState> {
+export function nodeStateSerde(slots: readonly Kept[]): StateSerde<NodeState> {
+  const hashes = slots.map(({ name }) => hashOf(name));
   return {
     encode: ({ node, timerMs, value }) => {
       const head = Buffer.allocUnsafe(HEAD_BYTES);
-      head.writeUInt16LE(node, 0);
+      head.writeUInt32LE(hashes[node] ?? 0, 0);
       head.writeDoubleLE(timerMs ?? Number.NaN, TIMER_AT);
-      head[10] = value === undefined ? 0 : 1;
-      return value === undefined ? head : Buffer.concat([head, formatOf(nodes, node).encode(value)]);
+      head[FLAG_AT] = value === undefined ? 0 : 1;
+      return value === undefined ? head : Buffer.concat([head, formatOf(slots, node).encode(value)]);
     },
     decode: (bytes) => {
-      const node = bytes.readUInt16LE(0);
+      const node = hashes.indexOf(bytes.readUInt32LE(0));
+      const isKept = node >= 0 && bytes[FLAG_AT] !== 0;
       return {
         node,
         timerMs: timerOfRow(bytes),
-        value: bytes[10] === 0 ? undefined : formatOf(nodes, node).decode(bytes.subarray(HEAD_BYTES)),
+        value: isKept ? formatOf(slots, node).decode(bytes.subarray(HEAD_BYTES)) : undefined,
       };
     },
   };
@@ -57,8 +94,8 @@ export function timerOfRow(row: Buffer): number | null {
   return Number.isNaN(timerMs) ? null : timerMs;
 }
 
-function formatOf(nodes: readonly Kept[], node: number): Format<unknown> {
-  const found = nodes[node];
-  if (found === undefined) throw new Error(`a state of step ${node}, which this topology does not have`);
+function formatOf(slots: readonly Kept[], node: number): Format<unknown> {
+  const found = slots[node];
+  if (found === undefined) throw new Failure('internal', `There is no step ${node} in this stage.`);
   return found.state;
 }

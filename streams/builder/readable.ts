@@ -2,17 +2,18 @@
 import { type DirectSubTopology } from '../direct.ts';
 import { type ReadableStore } from '../queries/question.ts';
 import { type Slot } from './graph.ts';
-import { nodeStateSerde, stateKey } from './node-state.ts';
+import { StateKeys, nodeStateSerde } from './node-state.ts';
 import { type Stage } from './stages.ts';
 
 export function readableStores({ slots, partitions }: Stage): ReadableStore[] {
   const serde = nodeStateSerde(slots);
+  const keys = new StateKeys(slots);
   return slots.flatMap((slot, number) =>
     slot.kind === 'punctuation'
       ? []
       : [
           {
-            ...{ name: slot.name, partitions, prefix: Buffer.from(stateKey(number, '')) },
+            ...{ name: slot.name, partitions, prefix: Buffer.from(keys.key(number, '')) },
             show: (row: Buffer) => {
               const { value } = serde.decode(row);
               return value === undefined ? null : { value: shown(slot, value) };

@@ -1,7 +1,7 @@
 // What the test driver has to know of an application, be it a spec or a declared topology: its topics, its lanes, its stores.
 import { compile } from '../builder/compile.ts';
 import { type DeclaredTopology } from '../builder/declaration.ts';
-import { nodeStateSerde, stateKey } from '../builder/node-state.ts';
+import { StateKeys, nodeStateSerde } from '../builder/node-state.ts';
 import { stagesOf } from '../builder/stages.ts';
 import { type TopicSpec } from '../log.ts';
 import { type ApplicationSpec, type OutputLane } from '../processor.ts';
@@ -54,10 +54,11 @@ function declared(topology: DeclaredTopology, partitionsOf: (topic: string) => n
   const stores = new Map(storesOf(spec));
   for (const { name: stage, slots } of stagesOf(topology, partitions)) {
     const serde = nodeStateSerde(slots);
+    const keys = new StateKeys(slots);
     for (const [index, { name }] of slots.entries())
       stores.set(name, {
         changelogTopic: changelogTopicOf(topology.id, stage),
-        keyOf: (key) => Buffer.from(stateKey(index, key.toString())),
+        keyOf: (key) => Buffer.from(keys.key(index, key.toString())),
         decode: (bytes) => serde.decode(bytes).value,
       });
   }

@@ -19,7 +19,7 @@ export interface Sent {
 }
 
 export class RunningStage {
-  readonly #topology: SubTopology<never>;
+  #topology: SubTopology<never>;
   readonly #topic: string;
   /** compacted, as the log would do in the end */
   readonly #changelog = new Map<string, { key: Buffer; value: Buffer }>();
@@ -36,13 +36,7 @@ export class RunningStage {
   }
 
   static async of(declared: DeclaredTopology): Promise<RunningStage> {
-    const { spec } = compile(declared, {
-      partitions: new Map(),
-      internalTopic: (name) => name,
-      changelogTopic: (application, store) => `${application}.${store}`,
-    });
-    const [first] = spec.subTopologies;
-    if (first === undefined || first.kind === 'direct') throw new Error('the topology has no merged stage');
+    const first = firstStage(declared);
     return new RunningStage(first, await taskOf(first, [], { offset: 0, metadata: '' }));
   }
 
@@ -96,15 +90,27 @@ export class RunningStage {
     await committed(this.#changelog.size);
   }
 
-  /** After a commit: the task ends, its state folder is lost, another one restores from the changelog. */
-  async restart(): Promise<void> {
+  /** After a commit: the task ends, its state folder is lost, another one restores from the changelog. @param as changed meanwhile */
+  async restart(as?: DeclaredTopology): Promise<void> {
     await this.#task.close();
+    if (as !== undefined) this.#topology = firstStage(as);
     this.#task = await taskOf(this.#topology, [...this.#changelog.values()], this.#progress);
   }
 
   async close(): Promise<void> {
     await this.#task.close();
   }
+}
+
+function firstStage(declared: DeclaredTopology): SubTopology<never> {
+  const { spec } = compile(declared, {
+    partitions: new Map(),
+    internalTopic: (name) => name,
+    changelogTopic: (application, store) => `${application}.${store}`,
+  });
+  const [first] = spec.subTopologies;
+  if (first === undefined || first.kind === 'direct') throw new Error('the topology has no merged stage');
+  return first;
 }
 
 async function taskOf(

@@ -25,7 +25,11 @@ test('windows are shown with their values so far, versions with their instants, 
   const [stage] = compile(declared, names).spec.subTopologies;
   assert.ok(stage !== undefined && stage.kind !== 'direct');
   const step = windowStep('sessions', windows);
-  const serde = nodeStateSerde([{ state: step.state }, { state: versions(json()) }, { state: bytes }]);
+  const serde = nodeStateSerde([
+    { name: 'sessions', state: step.state },
+    { name: 'rates', state: versions(json()) },
+    { name: 'raw', state: bytes },
+  ]);
   let row: unknown;
   const context = { key: 'k', timeMs: 0, emit: () => undefined, setTimer: () => undefined };
   for (const [eventTimeMs, amount] of [

@@ -19,7 +19,7 @@ export interface Taken {
 }
 
 export class LoneTask {
-  readonly #task: Task;
+  readonly task: Task;
   readonly #state: TaskState<never>;
   readonly #offsets = new Map<string, number>();
   #changelogEnd = 0;
@@ -27,7 +27,7 @@ export class LoneTask {
   commits = 0;
 
   private constructor(task: Task, state: TaskState<never>, written: (records: readonly NewRecord[]) => void) {
-    this.#task = task;
+    this.task = task;
     this.#state = state;
     this.#written = written;
   }
@@ -73,16 +73,16 @@ export class LoneTask {
     }));
     const nextOffset = from + records.length;
     this.#offsets.set(topic, nextOffset);
-    this.#task.take({ ...at, records, slabs: [], nextOffset, endOffset: nextOffset });
+    this.task.take({ ...at, records, slabs: [], nextOffset, endOffset: nextOffset });
   }
 
   /** All that is ready, with a commit wherever one is wanted. @param sliceMs between two looks at that */
   async work(sliceMs = 40): Promise<void> {
-    while (await workSlice(this.#task, systemClock, sliceMs)) if (this.#task.isFull) await this.commit();
+    while (await workSlice(this.task, systemClock, sliceMs)) if (this.task.isFull) await this.commit();
   }
 
   async commit(): Promise<void> {
-    const { records, changes, deadLetters, committed } = this.#task.draw();
+    const { records, changes, deadLetters, committed } = this.task.draw();
     if (deadLetters.length > 0) throw new Error('a record was set aside', { cause: deadLetters[0]?.failure });
     this.#changelogEnd += changes.records.length;
     this.commits += 1;
@@ -91,6 +91,6 @@ export class LoneTask {
   }
 
   async close(): Promise<void> {
-    await this.#task.close();
+    await this.task.close();
   }
 }

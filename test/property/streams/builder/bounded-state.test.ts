@@ -76,7 +76,6 @@ test('outputs, dead letters and what is kept are those of a state that is wholly
     { numRuns: 60 },
   );
   // the comparison says nothing unless the one reads its store and the other does not, and there is something to compare
-  console.log(bounded, letters, rows);
   assert.ok(bounded > 1000, `only ${bounded} keys were read`);
   assert.equal(unbounded, 0);
   assert.ok(letters > 20 && rows > 1000, `${letters} letters, ${rows} rows`);

@@ -100,7 +100,7 @@ async function measure(declared: DeclaredTopology, first: string, cacheBytesMax:
 }
 
 /** About what a tenth of the keys take, as the state itself reckons. */
-const TENTH_BYTES = (KEYS / 10) * 400;
+const TENTH_BYTES = (KEYS / 10) * 320;
 const VARIANTS: readonly (readonly [string, DeclaredTopology, string, number])[] = [
   ['process, all in memory', spent, 'in', UNBOUNDED_BYTES],
   ['process, a tenth in memory', spent, 'in', TENTH_BYTES],

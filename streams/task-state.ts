@@ -35,10 +35,10 @@ interface Entry<V> {
   sizeBytes: number;
 }
 
-/** A map's entry, this one's object, the value's own: measured with small states (test/bench/merged-state.bench.ts). */
-const ENTRY_BYTES = 250;
-/** A decoded value takes about so many times its bytes. */
-const VALUE_FACTOR = 3;
+/** A map's entry, its object and key, the row's own object; as measured with rows of 17 to 270 bytes. */
+const ENTRY_BYTES = 220;
+/** A decoded value of a few fields takes about so many times its encoded bytes, as measured; long texts half of that. */
+const VALUE_FACTOR = 2;
 /** Looked at by one sweep: a few times what one `fetch` brings. */
 const SWEEP_ROWS_MAX = 5000;
 /** Brought by one `fetch`: each is a way to another thread and back, and what it brings is beyond the bound for a moment. */

@@ -32,6 +32,11 @@ export class Timers {
     for (const entry of sorted) this.#heap.push(entry);
   }
 
+  /** Of timers, and of some that were moved since. */
+  get heldEntries(): number {
+    return this.#heap.length;
+  }
+
   nextMs(): number | null {
     this.#dropStale();
     return this.#heap[0]?.timeMs ?? null;
@@ -53,6 +58,7 @@ export class Timers {
 
   /** Keys with timers at or before `timeMs`, about the earliest: none is taken. */
   upcoming(timeMs: number, countMax: number): readonly string[] {
+    this.#dropStale();
     const found: Entry[] = [];
     // a parent is never later than its children: row by row, below those that are early enough
     const places = [0];
@@ -63,10 +69,8 @@ export class Timers {
       if (this.#due.get(entry.key) === entry.timeMs) found.push(entry);
       places.push(2 * at + 1, 2 * at + 2);
     }
-    return found
-      .sort((one, other) => one.timeMs - other.timeMs)
-      .slice(0, countMax)
-      .map(({ key }) => key);
+    const keys = new Set(found.sort((one, other) => one.timeMs - other.timeMs).map(({ key }) => key));
+    return [...keys].slice(0, countMax);
   }
 
   #dropStale(): void {

@@ -35,7 +35,7 @@ export interface EngineParts {
 
 /** Without replay, an input without news for this long lets windows go on by the wall clock. */
 const IDLE_TIMEOUT_MS = 10_000;
-/** Rows of direct tasks in memory, per application. */
+/** Decoded state in memory, per application and process (streams/README.md, "What is in memory"). */
 const CACHE_BYTES_MAX = 64 * 1024 * 1024;
 
 export async function makeApplication(parts: EngineParts, spec: ApplicationSpec): Promise<Application> {

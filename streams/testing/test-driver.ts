@@ -17,6 +17,7 @@ import { type Header, type LogRecord, type LogWriter, type NewRecord } from '../
 import { memoryStores } from '../memory-store.ts';
 import { type ApplicationSpec } from '../processor.ts';
 import { type StateRow, type Wanted, byKey } from '../queries/question.ts';
+import { type StateStores } from '../store.ts';
 import { type DrivenSpec, changelogTopicOf, drivenSpec, sourceLanes } from './driven-spec.ts';
 import { MemoryBroker } from './memory-broker.ts';
 import { MemoryLog } from './memory-log.ts';
@@ -49,6 +50,8 @@ export interface TestDriverOptions {
   readonly policies?: Partial<FailurePolicies>;
   /** decoded state that tasks keep in memory, all together; default: 16 MiB */
   readonly cacheBytesMax?: number;
+  /** what local stores lie in; default: in memory */
+  readonly stores?: StateStores;
   /** where values are written with registered schemas */
   readonly schemas?: Pick<SchemaRegistry, 'schemaOf'>;
   /** Fetches the schemas that `decode` will need (AvroReader.prepare). */
@@ -82,7 +85,7 @@ export class TestDriver {
   readonly #broker: MemoryBroker;
   readonly #log: MemoryLog;
   readonly #writer: LogWriter;
-  readonly #stores = memoryStores();
+  readonly #stores: StateStores;
   readonly #clock: Clock;
   readonly #readTo = new Map<string, number>();
   #wallMs: number;
@@ -93,6 +96,7 @@ export class TestDriver {
 
   private constructor(options: TestDriverOptions) {
     this.#options = options;
+    this.#stores = options.stores ?? memoryStores();
     this.#driven = drivenSpec(options.spec, (topic) => this.#partitionsOf(topic));
     this.#wallMs = options.startMs ?? 0;
     this.#broker = new MemoryBroker({

@@ -32,11 +32,13 @@ export interface DeclaredOptions {
   readonly random: Random;
   readonly startMs: number;
   readonly spanMs: number;
+  /** with many of them most are not in memory when their next order comes */
+  readonly accountsMax?: number;
 }
 
-export function declaredWorkload({ random, startMs, spanMs }: DeclaredOptions): Workload {
+export function declaredWorkload({ random, startMs, spanMs, accountsMax = 6 }: DeclaredOptions): Workload {
   const partitions = random.int(1, 3);
-  const accounts = Array.from({ length: random.int(1, 6) }, (_, index) => `account-${index}`);
+  const accounts = Array.from({ length: random.int(1, accountsMax) }, (_, index) => `account-${index}`);
   // often several at one instant, and at the instant of a timer
   const gridMs = random.pick([1, 50, 100]);
   const orders: Order[] = Array.from({ length: random.int(10, 120) }, () => ({

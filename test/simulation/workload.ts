@@ -35,7 +35,7 @@ export interface Workload {
   readonly idleTimeoutMs: number | null;
   readonly guarantee: 'exactly-once' | 'at-least-once';
   readonly policies: FailurePolicies;
-  /** rows that direct tasks keep in memory */
+  /** decoded state that direct tasks, and tasks of declared topologies, keep in memory */
   readonly cacheBytesMax: number;
   /** Fetches the schemas of these values. */
   prepare(values: readonly (Buffer | null)[]): Promise<void>;

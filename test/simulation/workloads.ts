@@ -15,6 +15,8 @@ export const WORKLOADS = {
     ledgerWorkload({ random, startMs, spanMs: spanMs(random), kind: 'disordered' }),
   view: (random, startMs) => viewWorkload({ random, startMs, spanMs: spanMs(random) }),
   declared: (random, startMs) => declaredWorkload({ random, startMs, spanMs: spanMs(random) }),
+  'declared, many keys': (random, startMs) =>
+    declaredWorkload({ random, startMs, spanMs: spanMs(random), accountsMax: 60 }),
   direct: (random, startMs) => directWorkload({ random, startMs, spanMs: spanMs(random), guarantee: 'exactly-once' }),
   'direct, at least once': (random, startMs) =>
     directWorkload({ random, startMs, spanMs: spanMs(random), guarantee: 'at-least-once' }),

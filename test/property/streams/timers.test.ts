@@ -31,3 +31,30 @@ test('timers behave as a map from key to time', () => {
     }),
   );
 });
+
+test('timers that are moved again and again leave nothing behind', () => {
+  const timers = new Timers();
+  for (let timeMs = 1; timeMs <= 10_000; timeMs += 1) timers.set(`key ${timeMs % 3}`, timeMs);
+  assert.ok(timers.heldEntries < 2000, `${timers.heldEntries} entries`);
+  assert.deepEqual(timers.takeDue(9998), ['key 2']);
+  assert.deepEqual(timers.takeDue(Infinity), ['key 0', 'key 1']);
+});
+
+test('what is upcoming is what will be taken first, and stays', () => {
+  fc.assert(
+    fc.property(fc.array(fc.tuple(fc.nat(8), fc.nat(20)), { maxLength: 60 }), fc.nat(20), (set, toMs) => {
+      const timers = new Timers();
+      const model = new Map<string, number>();
+      for (const [key, timeMs] of set) {
+        timers.set(`${key}`, timeMs);
+        model.set(`${key}`, timeMs);
+      }
+      const due = [...model].filter(([, timeMs]) => timeMs <= toMs);
+      // with room for all of them
+      assert.deepEqual([...timers.upcoming(toMs, 1000)].sort(), due.map(([key]) => key).sort());
+      const [first] = timers.upcoming(toMs, 1);
+      if (first !== undefined) assert.equal(model.get(first), Math.min(...model.values()));
+      assert.deepEqual(timers.takeDue(toMs), due.map(([key]) => key).sort());
+    }),
+  );
+});

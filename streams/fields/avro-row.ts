@@ -56,7 +56,8 @@ export class AvroRowWriter implements RowWriter {
       const part = this.#parts[index];
       if (part === undefined) continue;
       if (part.of === 'key') at = writeKey(into, at, row);
-      else if (part.of === 'time') at = writeLong(into, at, row.timeMs);
+      // an event may tell fractions of a millisecond, a long cannot
+      else if (part.of === 'time') at = writeLong(into, at, Math.floor(row.timeMs));
       else {
         const value =
           (part.of === 'value' ? row.values[part.index] : row.fields[row.fieldsAt + part.index]) ?? Number.NaN;

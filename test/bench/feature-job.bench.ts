@@ -8,7 +8,7 @@ import { KafkaLog } from '../../infra/kafka/kafka-log.ts';
 import { avroFlights, startPeersRegistry } from './avro-flights.ts';
 import { type ToldRows, tellRows } from './feature-rows.ts';
 import { type Run, finish, readOptions, rounded, say, tell } from './outcome.ts';
-import { BROKER, freshState, ourCommand, python, requirePeers, script, work } from './peers.ts';
+import { BROKER, freshState, ourCommand, profileOnce, python, requirePeers, script, work } from './peers.ts';
 
 const options = readOptions();
 requirePeers();
@@ -82,6 +82,11 @@ for (let round = 1; round <= ROUNDS; round += 1) {
     (runs[name] ??= []).push(run);
   }
 }
+await profileOnce(
+  options,
+  'Feature job on JSON, exactly once, 100 ms commits, all flights from the start of the log.',
+  () => ours('bench-millrace-profile', { guarantee: 'eos', topic: input }),
+);
 const log = new KafkaLog({ brokers: [BROKER], clientId: 'bench', clock: systemClock });
 const json = await tellRows(log, 'out-bench-millrace-eos', null);
 const reference: unknown = JSON.parse(readFileSync(join(work, 'data/reference.json'), 'utf8'));

@@ -26,6 +26,8 @@ function runOf(result: Readonly<Record<string, unknown>>): Run {
     events: number('n'),
     events_per_s: number('ev_s'),
     cpu_s_per_million: number('cpu_s_per_M'),
+    // without what the start took, up to the first output
+    steady_cpu_s_per_million: rounded((1e6 * (number('cpu_s') - number('cpu_startup_s'))) / number('n')),
     broker_cpu_s_per_million: number('broker_cpu_s_per_M'),
     peak_rss_mb: (result['rss_mb'] as readonly number[]).reduce((sum, mb) => sum + mb, 0),
     others_cores: number('others_cores'),
@@ -122,6 +124,7 @@ finish(options, {
     ),
     price_of_exactly_once: rounded(1 - eos / alo),
     avro_events_per_cpu_s: rounded(1e6 / middle('millrace avro exactly-once', 'cpu_s_per_million')),
+    avro_events_per_steady_cpu_s: rounded(1e6 / middle('millrace avro exactly-once', 'steady_cpu_s_per_million')),
   },
   variants: runs,
 });

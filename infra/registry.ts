@@ -22,12 +22,16 @@ export class HttpSchemaRegistry implements SchemaRegistry, SubjectSchemas {
   readonly #url: string;
   readonly #headers: Readonly<Record<string, string>>;
   readonly #clock: Clock;
+  readonly #setting: string;
   readonly #registered = new Map<string, Promise<number>>();
   readonly #unknownUntilMs = new Map<number, number>();
   #nextGraceMs = Number.NEGATIVE_INFINITY;
 
-  /** @param address with user and password where the registry wants them */
-  constructor(address: string, clock: Clock) {
+  /**
+   * @param address with user and password where the registry wants them
+   * @param setting where the address was given, for who has to change it
+   */
+  constructor(address: string, clock: Clock, setting = 'SCHEMA_REGISTRY_URL') {
     const url = new URL(address);
     const [username, password] = [decodeURIComponent(url.username), decodeURIComponent(url.password)];
     url.username = '';
@@ -37,6 +41,7 @@ export class HttpSchemaRegistry implements SchemaRegistry, SubjectSchemas {
       username === '' ? {} : { Authorization: `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}` };
     this.#client = new Client({ host: this.#url, ...(username === '' ? {} : { auth: { username, password } }) });
     this.#clock = clock;
+    this.#setting = setting;
   }
 
   register(subject: string, schema: AvroSchema): Promise<number> {
@@ -116,11 +121,11 @@ export class HttpSchemaRegistry implements SchemaRegistry, SubjectSchemas {
       try {
         return await call();
       } catch (cause) {
-        const refusal = refusalOf(cause, doing);
+        const refusal = refusalOf(cause, doing, this.#setting);
         if (refusal !== null) throw refusal;
         if (this.#clock.monotonicMs() > untilMs)
           throw new Failure('unreachable', `The schema registry does not answer (${doing}): ${String(cause)}.`, {
-            fix: 'Check SCHEMA_REGISTRY_URL.',
+            fix: `Check ${this.#setting}.`,
             cause,
           });
         await this.#clock.sleep(RETRY_STEP_MS);
@@ -130,7 +135,7 @@ export class HttpSchemaRegistry implements SchemaRegistry, SubjectSchemas {
 }
 
 /** What asking again would not change. */
-function refusalOf(cause: unknown, doing: string): Failure | null {
+function refusalOf(cause: unknown, doing: string, setting: string): Failure | null {
   const text = String(cause);
   const status = (cause as { status?: unknown }).status;
   if (/incompatible/i.test(text))
@@ -140,7 +145,7 @@ function refusalOf(cause: unknown, doing: string): Failure | null {
     });
   if (status === 401 || status === 403 || /status 40[13]\b/.test(text))
     return new Failure('unauthorized', `The schema registry refuses us (${doing}).`, {
-      fix: 'Put user and password into SCHEMA_REGISTRY_URL: https://user:password@host.',
+      fix: `Put user and password into ${setting}: https://user:password@host.`,
       cause,
     });
   return null;

@@ -1,24 +1,18 @@
-// The job that the peers run (shared/peers/streams): last, count, sum, mean and max of the departure delay over 1 h, 24 h and 7 d in
-// hourly panes by tail number, every update emitted. Declared, not hand-written.
+// The job that the peers run (shared/peers/streams), one instance of it. Declared (feature-topology.ts), not hand-written.
 import { Application } from '../../streams/application.ts';
 import { compile } from '../../streams/builder/compile.ts';
-import { type DeclaredTopology } from '../../streams/builder/declaration.ts';
-import { topology } from '../../streams/builder/topology.ts';
-import { windows } from '../../streams/builder/windows.ts';
 import { DEFAULT_POLICIES } from '../../streams/failure-policies.ts';
+import { type SchemaRegistry } from '../../schemas/codec.ts';
 import { Failure } from '../../schemas/failure.ts';
 import { systemClock } from '../clock.ts';
 import { KafkaLog } from '../kafka/kafka-log.ts';
 import { rocksStores } from '../rocksdb/rocksdb-stores.ts';
+import { type FeatureFormat, type FeatureTopology, featureRowSchema, featureTopology } from './feature-topology.ts';
 
-const WINDOWS = ['1h', '24h', '7d'];
-const FUNCTIONS = ['count', 'sum', 'mean', 'max'];
-
-export interface FeatureJobOptions {
+export interface FeatureJobOptions extends FeatureTopology {
   readonly brokers: readonly string[];
-  readonly group: string;
-  readonly input: string;
-  readonly output: string;
+  /** given: Avro in and out, with the schemas of the Confluent-compatible registry at this address; absent: JSON */
+  readonly registryUrl?: string;
   readonly guarantee: 'exactly-once' | 'at-least-once';
   readonly commitMs: number;
   readonly stateDir: string;
@@ -28,26 +22,19 @@ export interface FeatureJobOptions {
   notice?(text: string): void;
 }
 
-function featureJob({ group, input, output }: FeatureJobOptions): DeclaredTopology {
-  return topology(group, (builder) => {
-    windows(
-      builder,
-      'features',
-      {
-        from: { topic: input, format: 'json', eventTime: 'ts', optional: ['p'] },
-        step: '1h',
-        features: Object.fromEntries(
-          WINDOWS.flatMap((window) =>
-            FUNCTIONS.map((name) => [
-              `${name}_${window}`,
-              { function: name, window, ...(name === 'count' ? {} : { field: 'dep_delay' }) },
-            ]),
-          ),
-        ),
-      },
-      ['p'],
-    ).to(output, { format: 'json', key: 'k', eventTime: 'ts', copy: { p: 'p', last: 'dep_delay' } });
-  });
+interface Encoding {
+  readonly schemas: SchemaRegistry | null;
+  readonly format: FeatureFormat;
+}
+
+/** Registers the rows' schema where there is a registry. @throws Failure `unreachable`, `unauthorized` or `conflict` */
+async function encodingOf({ registryUrl, output }: FeatureJobOptions): Promise<Encoding> {
+  if (registryUrl === undefined) return { schemas: null, format: { format: 'json' } };
+  // its client is loaded only by who needs it
+  const { HttpSchemaRegistry } = await import('../registry.ts');
+  const schemas = new HttpSchemaRegistry(registryUrl, systemClock, '--registry');
+  const schemaId = await schemas.register(`${output}-value`, featureRowSchema());
+  return { schemas, format: { format: 'avro', schemaId } };
 }
 
 /** Starts one instance of the job. */
@@ -60,7 +47,8 @@ export async function startFeatureJob(
   const admin = log.admin();
   const partitions = await admin.partitionsOf([input, output]);
   if (!partitions.has(input)) throw new Failure('unknown_name', `The topic ${input} does not exist.`);
-  const { spec, topics } = compile(featureJob(options), {
+  const { schemas, format } = await encodingOf(options);
+  const { spec, topics } = compile(featureTopology(options, format), {
     partitions,
     internalTopic: (name) => `millrace.repartition.${name}`,
     changelogTopic: (_application, store) => changelogTopic(store),
@@ -80,7 +68,7 @@ export async function startFeatureJob(
     live: true,
     idleTimeoutMs: null,
     cacheBytesMax: 64 * 1024 * 1024,
-    schemas: null,
+    schemas,
     policies: { ...DEFAULT_POLICIES, decode: 'stop', process: 'stop' },
     watermarksTopic: null,
     changelogTopic,

@@ -11,15 +11,18 @@ const GUARANTEES = { alo: 'at-least-once', eos: 'exactly-once' } as const;
 export const bench: CliCommand = {
   summary: 'run a benchmark job against any Kafka, until it is stopped',
   usage:
-    'feature-job --group G --in TOPIC --out TOPIC --state DIR [--brokers B] [--guarantee alo|eos] [--commit-ms N] [--threads N]',
+    'feature-job --group G --in TOPIC --out TOPIC --state DIR [--brokers B] [--guarantee alo|eos] [--commit-ms N] [--threads N] [--format json|avro --registry URL]',
   help: [
     'feature-job: last, count, sum, mean and max of dep_delay over 1 h, 24 h and 7 d by the record key, hourly panes, every update',
     'emitted. JSON in: {"ts": epoch ms, "dep_delay": number, "p"?: number}; JSON out: k, ts, p, last, count_1h, sum_1h, … max_7d.',
+    'Avro in and out: the same fields in the Confluent frame; events by the schema that they name, whatever else it has.',
     'Offsets are committed under the group G; the state has a changelog topic.',
     '--brokers    127.0.0.1:29092 unless given',
     '--guarantee  eos (default): one transaction per commit; alo: outputs at once, offsets after them',
     '--commit-ms  100 by default',
     '--threads    instances in threads of this process, 1 by default',
+    '--format     json (default) or avro, in and out',
+    '--registry   with avro: a Confluent-compatible schema registry; the schema of the rows is registered there as OUT-value',
   ],
   options: {
     brokers: { type: 'string' },
@@ -30,6 +33,8 @@ export const bench: CliCommand = {
     'commit-ms': { type: 'string' },
     threads: { type: 'string' },
     state: { type: 'string' },
+    format: { type: 'string' },
+    registry: { type: 'string' },
   },
   async run(input) {
     const [job] = input.positionals;
@@ -68,5 +73,27 @@ function optionsOf(input: CommandInput): Omit<FeatureJobOptions, 'instance'> {
     stateDir: requiredOption(input, 'state', 'Name a folder for the state.'),
     guarantee: GUARANTEES[guarantee],
     commitMs: positiveOption(input, 'commit-ms') ?? 100,
+    ...registryOf(input),
   };
+}
+
+/** None: JSON. */
+function registryOf(input: CommandInput): Pick<FeatureJobOptions, 'registryUrl'> {
+  const format = textOption(input, 'format') ?? 'json';
+  const registryUrl = textOption(input, 'registry');
+  if (format !== 'json' && format !== 'avro')
+    throw new Failure('invalid_field', `--format is ${format}.`, { field: '--format', fix: 'Give json or avro.' });
+  if (format === 'json') {
+    if (registryUrl === null) return {};
+    throw new Failure('invalid_field', '--registry is given, and the format is json.', {
+      field: '--registry',
+      fix: 'Give --format avro, or leave --registry out.',
+    });
+  }
+  const fix = 'Give the address of a Confluent-compatible schema registry, such as http://127.0.0.1:8081.';
+  if (registryUrl === null)
+    throw new Failure('missing_field', '--registry is missing: Avro needs schemas.', { field: '--registry', fix });
+  if (!/^https?:/.test(registryUrl) || !URL.canParse(registryUrl))
+    throw new Failure('invalid_field', '--registry is no address.', { field: '--registry', fix });
+  return { registryUrl };
 }

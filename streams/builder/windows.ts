@@ -19,7 +19,8 @@ import { type RowWriter } from '../fields/row-writer.ts';
 import { type DirectSubTopology } from '../direct.ts';
 import { type WindowedFeature } from '../windows/pane-ring.ts';
 import { windowStage } from '../windows/window-processor.ts';
-import { type TopologyBuilder } from './topology.ts';
+import { Declaration } from './declaration.ts';
+import { TopologyBuilder } from './topology.ts';
 
 export interface WindowsDeclaration {
   readonly from: {
@@ -46,7 +47,7 @@ export interface RowDeclaration {
   readonly eventTime?: string;
   /** fields of the event that go along: name in the row → name in the event */
   readonly copy?: Readonly<Record<string, string>>;
-  /** avro only: id of the registered schema, `rowSchema` */
+  /** avro only: id of the registered schema, `rowSchema(…)` */
   readonly schemaId?: number;
 }
 
@@ -196,4 +197,17 @@ export function windows(
   copied: readonly string[] = [],
 ): DeclaredWindows {
   return new DeclaredWindows(builder, name, declaration, copied);
+}
+
+/**
+ * The Avro schema of the rows that such windows write: register it (`<topic>-value` is the subject that Confluent's readers look for),
+ * and give its id as the row's `schemaId`. The arguments are those of `windows` and of `to`.
+ */
+export function rowSchema(
+  name: string,
+  declaration: WindowsDeclaration,
+  row: RowDeclaration,
+  copied: readonly string[] = [],
+): AvroSchema {
+  return new DeclaredWindows(new TopologyBuilder(new Declaration(name)), name, declaration, copied).rowSchema(row);
 }

@@ -2,17 +2,11 @@
 // One reader per schema id: events of older schemas are read by the schema that wrote them, and fields that it lacks count as null.
 import { type AvroSchema, type SchemaRegistry } from '../../schemas/codec.ts';
 import { Failure } from '../../schemas/failure.ts';
+import { AvroCursor } from './avro-cursor.ts';
+import { type Shape, isNumeric, shapeOf } from './avro-shapes.ts';
 import { type FieldReader, type WantedField } from './field-reader.ts';
 
 const FRAME_BYTES = 5;
-
-/** What one field of a schema is, as far as stepping over and reading numbers go. */
-type Shape =
-  | { readonly kind: 'null' | 'boolean' | 'whole' | 'float' | 'double' | 'sized' }
-  | { readonly kind: 'fixed'; readonly bytes: number }
-  | { readonly kind: 'union'; readonly of: readonly Shape[] }
-  | { readonly kind: 'record'; readonly of: readonly Shape[] }
-  | { readonly kind: 'list'; readonly of: Shape; readonly hasKeys: boolean };
 
 interface Step {
   readonly shape: Shape;
@@ -20,11 +14,21 @@ interface Step {
   readonly wanted: number;
 }
 
+/** How values of one schema are read. */
+interface Plan {
+  readonly steps: readonly Step[];
+  /** the first wanted field that the schema lacks, and that is not optional: none of its values can be read */
+  readonly missing: string | null;
+}
+
 export class AvroFieldReader implements FieldReader {
   readonly fields: readonly string[];
   readonly #wanted: readonly WantedField[];
   /** by schema id; null: the registry does not know it */
-  readonly #plans = new Map<number, readonly Step[] | null>();
+  readonly #plans = new Map<number, Plan | null>();
+  /** of the schema that was asked for last: most values have the one before's */
+  #lastId = -1;
+  #lastPlan: Plan | null = null;
   readonly #cursor = new AvroCursor();
 
   constructor(wanted: readonly WantedField[]) {
@@ -34,8 +38,8 @@ export class AvroFieldReader implements FieldReader {
 
   unknownSchema(data: Buffer, start: number, end: number): number | null {
     if (end - start < FRAME_BYTES || data[start] !== 0) return null;
-    const id = data.readUInt32BE(start + 1);
-    return this.#plans.has(id) ? null : id;
+    const id = schemaId(data, start);
+    return id === this.#lastId || this.#plans.has(id) ? null : id;
   }
 
   async learn(id: number, registry: Pick<SchemaRegistry, 'schemaOf'>): Promise<void> {
@@ -46,9 +50,10 @@ export class AvroFieldReader implements FieldReader {
       if (!(failure instanceof Failure && failure.code === 'undecodable_record')) throw failure;
       this.#plans.set(id, null);
     }
+    this.#lastId = -1;
   }
 
-  #plan(schema: AvroSchema): readonly Step[] {
+  #plan(schema: AvroSchema): Plan {
     const named = new Map<string, Shape>();
     const steps = schema.fields.map(({ name, type }) => ({
       shape: shapeOf(type, named),
@@ -57,102 +62,58 @@ export class AvroFieldReader implements FieldReader {
     // nothing behind the last wanted field need be walked
     let length = steps.length;
     while (length > 0 && (steps[length - 1]?.wanted ?? -1) < 0) length -= 1;
-    return steps.slice(0, length);
+    const missing = this.#wanted.find(
+      ({ name, optional }) => !optional && !schema.fields.some((has) => has.name === name),
+    );
+    return { steps: steps.slice(0, length), missing: missing?.name ?? null };
+  }
+
+  #planOf(id: number): Plan | null {
+    if (id === this.#lastId) return this.#lastPlan;
+    const plan = this.#plans.get(id) ?? null;
+    if (plan === null) return null;
+    this.#lastId = id;
+    this.#lastPlan = plan;
+    return plan;
   }
 
   read(data: Buffer, start: number, end: number, into: Float64Array, at: number): Failure | null {
     if (end - start < FRAME_BYTES || data[start] !== 0) return notFramed();
-    const plan = this.#plans.get(data.readUInt32BE(start + 1));
-    if (plan === undefined || plan === null) return unknownId(data.readUInt32BE(start + 1));
+    const id = schemaId(data, start);
+    const plan = this.#planOf(id);
+    if (plan === null) return unknownId(id);
     for (let index = 0; index < this.#wanted.length; index += 1) into[at + index] = Number.NaN;
     const cursor = this.#cursor;
     cursor.begin(data, start + FRAME_BYTES, end);
-    let missing = this.#wanted.length;
-    for (let index = 0; index < plan.length; index += 1) {
-      const step = plan[index];
+    const { steps } = plan;
+    for (let index = 0; index < steps.length; index += 1) {
+      const step = steps[index];
       if (step === undefined) continue;
       if (step.wanted < 0) cursor.skip(step.shape);
-      else {
-        into[at + step.wanted] = cursor.number(step.shape);
-        missing -= 1;
-      }
+      else into[at + step.wanted] = cursor.number(step.shape);
     }
     if (cursor.at > end) return tooShort();
-    if (cursor.notNumeric) return this.#notNumeric(plan);
-    return missing === 0 ? null : this.#missing(plan);
+    if (cursor.notNumeric) return this.#notNumeric(steps);
+    return plan.missing === null ? null : missingField(plan.missing);
   }
 
-  #missing(plan: readonly Step[]): Failure | null {
-    for (const [index, { name, optional }] of this.#wanted.entries())
-      if (!optional && !plan.some(({ wanted }) => wanted === index))
-        return new Failure('missing_field', `The event's schema has no field ${name}.`, {
-          field: name,
-          fix: 'Produce it, or declare it optional.',
-        });
-    return null;
-  }
-
-  #notNumeric(plan: readonly Step[]): Failure {
-    const step = plan.find(({ wanted, shape }) => wanted >= 0 && !isNumeric(shape));
+  #notNumeric(steps: readonly Step[]): Failure {
+    const step = steps.find(({ wanted, shape }) => wanted >= 0 && !isNumeric(shape));
     const field = this.fields[step?.wanted ?? -1] ?? '';
     return new Failure('invalid_field', `${field} is no number.`, { field, fix: 'Choose a numeric field.' });
   }
 }
 
-function isNumeric(shape: Shape): boolean {
-  if (shape.kind === 'union') return shape.of.every(isNumeric);
-  return ['null', 'boolean', 'whole', 'float', 'double'].includes(shape.kind);
+function schemaId(data: Buffer, start: number): number {
+  const low = ((data[start + 2] ?? 0) << 16) | ((data[start + 3] ?? 0) << 8) | (data[start + 4] ?? 0);
+  return (data[start + 1] ?? 0) * 0x100_0000 + low;
 }
 
-function shapeOf(type: unknown, named: Map<string, Shape>): Shape {
-  if (Array.isArray(type)) return { kind: 'union', of: type.map((member) => shapeOf(member, named)) };
-  if (typeof type === 'string') return primitive(type, named);
-  if (typeof type !== 'object' || type === null) throw unreadable(type);
-  const { type: inner, name, items, values, fields, size } = type as Readonly<Record<string, unknown>>;
-  switch (inner) {
-    case 'record': {
-      const of: Shape[] = [];
-      const shape: Shape = { kind: 'record', of };
-      if (typeof name === 'string') named.set(name, shape);
-      for (const field of fields as readonly { readonly type: unknown }[]) of.push(shapeOf(field.type, named));
-      return shape;
-    }
-    case 'array':
-      return { kind: 'list', of: shapeOf(items, named), hasKeys: false };
-    case 'map':
-      return { kind: 'list', of: shapeOf(values, named), hasKeys: true };
-    case 'enum':
-      if (typeof name === 'string') named.set(name, { kind: 'whole' });
-      return { kind: 'whole' };
-    case 'fixed': {
-      const shape: Shape = { kind: 'fixed', bytes: Number(size) };
-      if (typeof name === 'string') named.set(name, shape);
-      return shape;
-    }
-    default:
-      return shapeOf(inner, named);
-  }
-}
-
-const PRIMITIVES: Readonly<Record<string, Shape>> = {
-  null: { kind: 'null' },
-  boolean: { kind: 'boolean' },
-  int: { kind: 'whole' },
-  long: { kind: 'whole' },
-  float: { kind: 'float' },
-  double: { kind: 'double' },
-  bytes: { kind: 'sized' },
-  string: { kind: 'sized' },
-};
-
-function primitive(type: string, named: ReadonlyMap<string, Shape>): Shape {
-  const shape = PRIMITIVES[type] ?? named.get(type);
-  if (shape === undefined) throw unreadable(type);
-  return shape;
-}
-
-function unreadable(type: unknown): Failure {
-  return new Failure('undecodable_record', `The Avro type ${JSON.stringify(type)} is not known.`);
+function missingField(field: string): Failure {
+  return new Failure('missing_field', `The event's schema has no field ${field}.`, {
+    field,
+    fix: 'Produce it, or declare it optional.',
+  });
 }
 
 function notFramed(): Failure {
@@ -169,118 +130,4 @@ function unknownId(id: number): Failure {
 
 function tooShort(): Failure {
   return new Failure('undecodable_record', 'The value ends before its schema does.');
-}
-
-class AvroCursor {
-  #data: Buffer = Buffer.alloc(0);
-  #end = 0;
-  at = 0;
-  notNumeric = false;
-
-  begin(data: Buffer, at: number, end: number): void {
-    this.#data = data;
-    this.#end = end;
-    this.at = at;
-    this.notNumeric = false;
-  }
-
-  /** Zigzag; beyond 2^53 rounded, as doubles are. */
-  #whole(): number {
-    const data = this.#data;
-    let byte = data[this.at++] ?? 0;
-    if (byte < 128) return (byte >>> 1) ^ -(byte & 1);
-    // half of the zigzag value, so that numbers up to 2^53 stay exact; its lowest bit is the sign
-    const isNegative = (byte & 1) === 1;
-    let half = (byte & 127) >>> 1;
-    for (let scale = 64; byte >= 128 && this.at <= this.#end; scale *= 128) {
-      byte = data[this.at++] ?? 0;
-      half += (byte & 127) * scale;
-    }
-    return isNegative ? -half - 1 : half;
-  }
-
-  /** The number that stands here; null as NaN, booleans as 1 and 0. */
-  number(shape: Shape): number {
-    switch (shape.kind) {
-      case 'null':
-        return Number.NaN;
-      case 'boolean':
-        return this.#data[this.at++] === 0 ? 0 : 1;
-      case 'whole':
-        return this.#whole();
-      case 'float':
-        this.at += 4;
-        return this.at > this.#end ? Number.NaN : this.#data.readFloatLE(this.at - 4);
-      case 'double':
-        this.at += 8;
-        return this.at > this.#end ? Number.NaN : this.#data.readDoubleLE(this.at - 8);
-      case 'union': {
-        const member = shape.of[this.#whole()];
-        return member === undefined ? this.#broken() : this.number(member);
-      }
-      default:
-        this.notNumeric = true;
-        this.skip(shape);
-        return Number.NaN;
-    }
-  }
-
-  #broken(): number {
-    this.at = Number.POSITIVE_INFINITY;
-    return Number.NaN;
-  }
-
-  skip(shape: Shape): void {
-    switch (shape.kind) {
-      case 'null':
-        return;
-      case 'boolean':
-        this.at += 1;
-        return;
-      case 'whole':
-        this.#whole();
-        return;
-      case 'float':
-        this.at += 4;
-        return;
-      case 'double':
-        this.at += 8;
-        return;
-      case 'sized':
-        this.#step(this.#whole());
-        return;
-      case 'fixed':
-        this.at += shape.bytes;
-        return;
-      case 'record':
-        for (const inner of shape.of) this.skip(inner);
-        return;
-      case 'union': {
-        const member = shape.of[this.#whole()];
-        if (member === undefined) this.#broken();
-        else this.skip(member);
-        return;
-      }
-      case 'list':
-        this.#skipBlocks(shape.of, shape.hasKeys);
-    }
-  }
-
-  #step(bytes: number): void {
-    if (bytes < 0) this.#broken();
-    else this.at += bytes;
-  }
-
-  #skipBlocks(of: Shape, hasKeys: boolean): void {
-    while (this.at < this.#end) {
-      const count = this.#whole();
-      if (count === 0) return;
-      // a negative count says the block's size too
-      if (count < 0) this.#step(this.#whole());
-      for (let index = 0; index < count && this.at < this.#end; index += 1) {
-        if (hasKeys) this.#step(this.#whole());
-        this.skip(of);
-      }
-    }
-  }
 }

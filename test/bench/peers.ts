@@ -9,29 +9,33 @@ import { writeProfileText } from './cpu-profile.ts';
 import { type BenchOptions, type Run, say } from './outcome.ts';
 
 const scripts = process.env['MILLRACE_TEST_PEERS'] ?? join(root, '../shared/peers/streams');
+/** The broker that they and we use. */
+export const BROKER = '127.0.0.1:29092';
 export const work = process.env['MILLRACE_TEST_PEERS_WORK'] ?? join(scripts, 'work');
 
 export function requirePeers(): void {
   if (existsSync(join(work, 'data/reference.json'))) return;
   say(`There is no peers' work folder at ${work}.`);
-  say(`Make it with \`WORK=${work} ${join(scripts, 'setup.sh')}\` (it also starts the broker on 127.0.0.1:29092),`);
+  say(`Make it with \`WORK=${work} ${join(scripts, 'setup.sh')}\` (it also starts the broker on ${BROKER}),`);
   say('or name another with MILLRACE_TEST_PEERS_WORK (and the scripts with MILLRACE_TEST_PEERS).');
   process.exit(2);
 }
 
-/** Our job's command line for the harness. */
+/** Our job's command line for the harness. @param more options, such as the format */
 export function ourCommand(
   group: string,
   topics: { in: string; out: string },
   guarantee: 'alo' | 'eos',
   commitMs: number,
   state: string,
+  more: readonly string[] = [],
 ): string[] {
   return [
     process.execPath,
     join(root, 'infra/cli/millrace.ts'),
     ...['bench', 'feature-job', '--group', group, '--in', topics.in, '--out', topics.out],
     ...['--guarantee', guarantee, '--commit-ms', String(commitMs), '--state', state],
+    ...more,
   ];
 }
 
@@ -80,10 +84,6 @@ export async function python(program: string, args: readonly string[]): Promise<
 
 export async function script(name: string, args: readonly string[]): Promise<Readonly<Record<string, unknown>>> {
   return lastJson(await run(join(scripts, name), args));
-}
-
-export function text(program: string, args: readonly string[]): Promise<string> {
-  return run(join(work, 'venv/bin/python'), [join(scripts, 'py', program), ...args]);
 }
 
 function run(command: string, args: readonly string[]): Promise<string> {

@@ -73,6 +73,8 @@ describe('help', { concurrency: 2 }, () => {
     });
 });
 
+const FEATURE_JOB = ['feature-job', '--group', 'g', '--in', 'i', '--out', 'o', '--state', 's'];
+
 /** Command line, exit status, words on standard error. */
 const REFUSED: readonly (readonly [readonly string[], number, RegExp])[] = [
   [['upp'], 2, /no command upp\. Did you mean up\?/],
@@ -98,6 +100,10 @@ const REFUSED: readonly (readonly [readonly string[], number, RegExp])[] = [
   [['sql'], 1, /No statement is given/],
   [['replay'], 1, /FILE\.jsonl is missing/],
   [['replay', 'wrong.yaml'], 1, /--topic is missing/],
+  [['bench', ...FEATURE_JOB, '--format', 'csv'], 1, /--format is csv\. Give json or avro/],
+  [['bench', ...FEATURE_JOB, '--format', 'avro'], 1, /--registry is missing: Avro needs schemas/],
+  [['bench', ...FEATURE_JOB, '--format', 'avro', '--registry', 'here:8081'], 1, /--registry is no address/],
+  [['bench', ...FEATURE_JOB, '--registry', 'http://here:8081'], 1, /the format is json\. Give --format avro/],
   [['demo', '--speed', '0'], 1, /--speed is 0\. Give a number above 0/],
   [['demo', '--from', '2013-05-01', '--until', '2013-04-01'], 1, /--until is not after --from/],
 ];

@@ -126,7 +126,7 @@ test('a deleted state folder comes back from the changelog, a damaged one too', 
     const first = job.launch('a');
     await first.untilTasks(2);
     await job.send(2000);
-    await first.until('all is handled', () => first.status?.processed === 2000 && first.status.commits > 0);
+    await job.untilCommitted();
     await first.kill();
     rmSync(first.stateDir, { recursive: true });
     const second = job.launch('a');

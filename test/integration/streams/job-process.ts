@@ -21,7 +21,7 @@ export interface JobStatus {
 
 const MAIN = join(import.meta.dirname, 'job-main.ts');
 /** Longer than any takeover on a busy machine. */
-const PATIENCE_MS = 60_000;
+export const PATIENCE_MS = 60_000;
 
 export class JobProcess {
   readonly name: string;

@@ -14,7 +14,7 @@ import { type RunningBroker } from '../../../infra/embedded/broker.ts';
 import { freePort } from '../../../infra/embedded/child.ts';
 import { KafkaLog } from '../../../infra/kafka/kafka-log.ts';
 import { type NewRecord } from '../../../streams/log.ts';
-import { JobProcess } from './job-process.ts';
+import { JobProcess, PATIENCE_MS } from './job-process.ts';
 import { startTestBroker } from './test-broker.ts';
 
 const DAY_MS = 86_400_000;
@@ -227,6 +227,22 @@ export class Job {
   stray(partition: number): NewRecord {
     const value = Buffer.from(JSON.stringify({ k: 'stray', p: -1 }));
     return { topic: `${this.group}-out`, partition, timestampMs: START_MS, key: Buffer.from('stray'), value };
+  }
+
+  /** Waits until all that was sent is behind the group's committed offsets: who is killed then has nothing to handle again. */
+  async untilCommitted(): Promise<void> {
+    const admin = this.#world.log.admin();
+    const untilMs = systemClock.monotonicMs() + PATIENCE_MS;
+    const committed = async (): Promise<number> =>
+      (await admin.groupOffsets(this.group)).reduce((sum, { offset }) => sum + Math.max(0, offset), 0);
+    try {
+      for (let events = await committed(); events < this.sent; events = await committed()) {
+        assert.ok(systemClock.monotonicMs() < untilMs, `${events} of ${this.sent} events are committed`);
+        await systemClock.sleep(50);
+      }
+    } finally {
+      await admin.close();
+    }
   }
 
   /** Waits until one row per event is there, and checks that each is what it has to be, in its key's order, and nothing besides. */

@@ -115,4 +115,6 @@ test('the newest schema of a subject, or none', async () => {
 test('a registry that never answers is named after a minute', async () => {
   reply = () => ({ status: 503 });
   await assert.rejects(registry().schemaOf(4), failing('unreachable', /Check SCHEMA_REGISTRY_URL/));
+  const given = new HttpSchemaRegistry(`http://${address}`, clock, '--registry');
+  await assert.rejects(given.schemaOf(4), failing('unreachable', /Check --registry/));
 });

@@ -137,16 +137,17 @@ test('rows are read by avsc as they were meant', () => {
       fc.string(),
       whole,
       whole,
+      fc.constantFrom(0, 0.25, 0.875),
       double,
       fc.oneof(whole, fc.constant(Number.NaN)),
-      (key, timeMs, n, sum, last) => {
+      (key, wholeMs, n, fractionMs, sum, last) => {
         const keyData = Buffer.from(key);
         const into = Buffer.alloc(writer.bytesMax(keyData.length));
         const end = writer.write(into, 0, {
           keyData,
           keyStart: 0,
           keyEnd: keyData.length,
-          timeMs,
+          timeMs: wholeMs + fractionMs,
           fields: Float64Array.of(last),
           fieldsAt: 0,
           values: Float64Array.of(n, sum),
@@ -155,7 +156,7 @@ test('rows are read by avsc as they were meant', () => {
         const nullable = (value: number): number | null => (Number.isNaN(value) ? null : value);
         assert.deepEqual(
           { ...(rowType.fromBuffer(into.subarray(5, end)) as object) },
-          { k: key, time: timeMs, count: n, sum: nullable(sum), last: nullable(last) },
+          { k: key, time: Math.floor(wholeMs + fractionMs), count: n, sum: nullable(sum), last: nullable(last) },
         );
       },
     ),

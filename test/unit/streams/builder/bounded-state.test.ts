@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { Failure } from '../../../../schemas/failure.ts';
 import { json, text } from '../../../../streams/builder/format.ts';
 import { type JoinNode } from '../../../../streams/builder/graph.ts';
-import { stateKey } from '../../../../streams/builder/node-state.ts';
+import { StateKeys } from '../../../../streams/builder/node-state.ts';
 import { topology } from '../../../../streams/builder/topology.ts';
 import { type NewRecord } from '../../../../streams/log.ts';
 import { memoryStores } from '../../../../streams/memory-store.ts';
@@ -53,8 +53,9 @@ test('a step is not begun before the rows of all steps below it are in memory: w
 
   const after = await LoneTask.of(spec, store, 0, take);
   const { task, state } = after;
-  await state.fetch([stateKey(0, 'k')]);
-  assert.ok(!state.lacks(stateKey(0, 'k')) && state.lacks(stateKey(1, 'k')));
+  const keys = new StateKeys([{ name: 'first' }, { name: 'second' }]);
+  await state.fetch([keys.key(0, 'k')]);
+  assert.ok(!state.lacks(keys.key(0, 'k')) && state.lacks(keys.key(1, 'k')));
   after.take('in', [record]);
   assert.equal(
     task.process(() => false),

@@ -4,9 +4,13 @@
 // Chan, Golub and LeVeque (1979). No difference of two large squares is ever formed: the relative error of M2 is of the order
 // n 2⁻⁵³ κ, where κ = sqrt(1 + n mean² / M2). Equal values give exactly 0.
 // Retraction undoes Welford's step. Its error is of the order 2⁻⁵³ of the largest M2 that the pane has seen: taking out an outlier of
-// 10⁸ standard deviations leaves nothing to read. A pane that gets empty, or keeps one value, has a variance of exactly 0 again.
+// 10⁸ standard deviations leaves nothing to read. A pane that gets empty, keeps one value, or keeps less than that error, has a
+// variance of exactly 0: of values that are equal again the root of the error would be told, 10⁻⁸ instead of 0.
 // Spreads beyond 1e154, whose square no double holds, give Infinity, and the pane stays so until it is empty.
 import { type NumericAggregate } from './aggregate.ts';
+
+/** What is left of M2 below this share of what it was is rounding: a few times 2⁻⁵³. */
+const NOISE = 2 ** -50;
 
 const kept = {
   kind: 'numeric',
@@ -37,7 +41,9 @@ const kept = {
     const moved = values === 0 ? 0 : mean - distance / values;
     into[at] = values;
     into[at + 1] = moved;
-    into[at + 2] = values <= 1 ? 0 : Math.max(0, (into[at + 2] as number) - distance * (value - moved));
+    const before = into[at + 2] as number;
+    const left = before - distance * (value - moved);
+    into[at + 2] = values <= 1 || left <= 0 || left < before * NOISE ? 0 : left;
   },
   fold(into, at, panes, start, stride, count) {
     let values = into[at] as number;

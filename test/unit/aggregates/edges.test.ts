@@ -88,6 +88,13 @@ test('a variance far from 0 keeps its digits', () => {
   assert.equal(of(variance('population'), [7]), 0);
 });
 
+test('of values that are equal again the deviation is 0, not the root of a rounding error', () => {
+  assert.equal(of(standardDeviation('sample'), [-8, -8, -1], [-1]), 0);
+  assert.equal(of(standardDeviation('population'), [0.1, 0.1, 0.1, 7e9], [7e9]), 0);
+  // what is left and is more than that stays
+  assert.ok(Math.abs((of(variance('population'), [1, 3, 1e5], [1e5]) ?? 0) - 1) < 1e-5);
+});
+
 test('a spread whose square no double holds is infinite, until the pane is empty', () => {
   const slots = kept(variance('sample'));
   for (const value of [1e200, -1e200, 1.7e308, -1.7e308]) variance('sample').add(slots, 0, value, 0);

@@ -15,19 +15,20 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 
 const KEYS = 200_000;
 const CACHE_BYTES_MAX = 4 * 1024 * 1024;
-/** One fetch, its turn before, and what a commit of an eighth of the rounds below has changed: beyond the bound for a moment. */
+/** Of one commit. */
 const CHUNK = 2000;
-const OVER_BYTES_MAX = 4 * CHUNK * 400;
+/** Beyond the bound for a moment: what two fetches bring, what one commit has changed. */
+const OVER_BYTES_MAX = 2 * CHUNK * 300;
 const CLOSE_MS = 10_000_000;
 
 const counted = topology('counted', ({ stream }) => {
   stream('in', json<number>())
     .process<number, number>('count', {
       state: json(),
-      each: (amount, { state = 0, setState, setTimer, emit }) => {
+      each: (amount, { state = 0, timeMs, setState, setTimer, emit }) => {
         setState(state + amount);
         // all of them at one instant
-        setTimer(CLOSE_MS);
+        setTimer(timeMs < CLOSE_MS ? CLOSE_MS : null);
         emit(state + amount);
       },
       timer: ({ state, setState, emit }) => {

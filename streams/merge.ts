@@ -2,12 +2,18 @@
 import { FOREVER_MS, type Input, type Lane, NEVER_MS } from './lane.ts';
 import { type Timers } from './timers.ts';
 
+/**
+ * Of one instant: all keys may have their timers at midnight, and what they change must not all have to be in memory. The others follow
+ * at the same event time, as an instant of their own.
+ */
+const TIMERS_MAX = 1000;
+
 export interface Instant {
   /** event time, epoch ms; never goes back */
   readonly timeMs: number;
   /** in the order of the lanes, then of offsets: the same in every run */
   readonly inputs: readonly Input[];
-  /** keys whose timers are due now, sorted */
+  /** keys whose timers are due now, sorted: the first thousand of them */
   readonly timers: readonly string[];
 }
 
@@ -46,7 +52,7 @@ export class Merge {
     const atMs = this.#readyAtMs(boundMs);
     if (atMs === null) return null;
     this.#nowMs = atMs;
-    return { timeMs: atMs, inputs: takeTo(this.#lanes, atMs), timers: this.#timers.takeDue(atMs) };
+    return { timeMs: atMs, inputs: takeTo(this.#lanes, atMs), timers: this.#timers.takeDue(atMs, TIMERS_MAX) };
   }
 
   /** What is queued, about in the order in which it will be taken. */
@@ -74,6 +80,8 @@ export class Merge {
     const atMs = this.nextMs;
     if (atMs >= FOREVER_MS || atMs > boundMs) return null;
     const timerOnly = timerMs < headMs;
+    // its time has come already
+    if (timerOnly && this.#timers.isCut) return atMs;
     if (timerOnly ? this.#timersMayFireMs() < atMs : !this.#lanes.every((lane) => lane.completeTo(atMs))) return null;
     return atMs;
   }

@@ -21,6 +21,8 @@ import { type WatermarkFollower } from './watermark-follower.ts';
 
 /** Outputs that are committed before the interval is over: bounds a transaction. */
 const OUTPUT_RECORDS_MAX = 10_000;
+/** Records and timers between two looks at the clock. */
+const LOOK_EVERY = 64;
 /** Records, and timers, whose state is fetched ahead. */
 const AHEAD_MAX = 500;
 /** Who is live takes records as they come: its time is told for timers downstream only, and not at every beat of the clock. */
@@ -238,13 +240,15 @@ export class Task {
     processor.tick?.();
     if (processor.isReady?.() === false) return processor.lacksState === true;
     const boundMs = processor.boundMs?.() ?? FOREVER_MS;
-    for (let count = 0; ; count += 1) {
-      if ((count & 63) === 0 && isOver()) return true;
+    for (let done = 0; ;) {
+      if (done === 0 && isOver()) return true;
       const instant = this.#merge.next(boundMs);
       if (instant === null) return false;
       for (const input of instant.inputs) this.#noteProcessed(input.record, input.lane);
       processor.step(instant);
       this.#stepped += instant.inputs.length;
+      done += instant.inputs.length + instant.timers.length;
+      if (done >= LOOK_EVERY) done = 0;
       this.#moved = true;
       if (processor.isWaiting === true) return processor.lacksState === true;
     }

@@ -11,6 +11,10 @@ const STALE_MIN = 1000;
 export class Timers {
   readonly #due = new Map<string, number>();
   readonly #heap: Entry[] = [];
+  /** sorted; those that a cut `takeDue` has left */
+  #rest: string[] = [];
+  #restAt = 0;
+  #restMs = 0;
 
   /** Replaces the key's timer; null removes it. */
   set(key: string, timeMs: number | null): void {
@@ -38,28 +42,54 @@ export class Timers {
   }
 
   nextMs(): number | null {
+    if (this.isCut) return this.#restMs;
     this.#dropStale();
     return this.#heap[0]?.timeMs ?? null;
   }
 
-  /** Takes the keys with timers at or before `timeMs`, sorted by key. */
-  takeDue(timeMs: number): readonly string[] {
-    const keys: string[] = [];
+  /** Whether `takeDue` has left some that were due. */
+  get isCut(): boolean {
+    for (; this.#restAt < this.#rest.length; this.#restAt += 1)
+      if (this.#isDue(this.#rest[this.#restAt] ?? '', this.#restMs)) return true;
+    this.#rest = [];
+    this.#restAt = 0;
+    return false;
+  }
+
+  #isDue(key: string, timeMs: number): boolean {
+    const dueMs = this.#due.get(key);
+    return dueMs !== undefined && dueMs <= timeMs;
+  }
+
+  /** Takes the keys with timers at or before `timeMs`, sorted by key: the first `countMax` of them. */
+  takeDue(timeMs: number, countMax = Infinity): readonly string[] {
+    const popped: string[] = [];
     for (;;) {
       this.#dropStale();
       const top = this.#heap[0];
       if (top === undefined || top.timeMs > timeMs) break;
       this.#pop();
-      this.#due.delete(top.key);
-      keys.push(top.key);
+      popped.push(top.key);
     }
-    return keys.length > 1 ? keys.sort() : keys;
+    // what has become due since the cut is put among the others, as if they had been looked for anew
+    if (this.isCut && popped.length > 0) this.#rest = this.#rest.slice(this.#restAt).concat(popped).sort();
+    else if (popped.length > 0) this.#rest = popped.length > 1 ? popped.sort() : popped;
+    if (popped.length > 0) this.#restAt = 0;
+    this.#restMs = timeMs;
+    const keys: string[] = [];
+    while (keys.length < countMax && this.isCut) {
+      const key = this.#rest[this.#restAt] ?? '';
+      this.#due.delete(key);
+      keys.push(key);
+    }
+    return keys;
   }
 
   /** Keys with timers at or before `timeMs`, about the earliest: none is taken. */
   upcoming(timeMs: number, countMax: number): readonly string[] {
     this.#dropStale();
     const found: Entry[] = [];
+    const left = this.#rest.slice(this.#restAt, this.#restAt + countMax);
     // a parent is never later than its children: row by row, below those that are early enough
     const places = [0];
     for (let next = 0; next < places.length && places.length < 4 * countMax; next += 1) {
@@ -70,7 +100,7 @@ export class Timers {
       places.push(2 * at + 1, 2 * at + 2);
     }
     const keys = new Set(found.sort((one, other) => one.timeMs - other.timeMs).map(({ key }) => key));
-    return [...keys].slice(0, countMax);
+    return [...new Set([...left, ...keys])].filter((key) => this.#due.has(key)).slice(0, countMax);
   }
 
   #dropStale(): void {

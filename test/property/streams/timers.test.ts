@@ -6,7 +6,10 @@ import { Timers } from '../../../streams/timers.ts';
 const actions = fc.array(
   fc.oneof(
     fc.record({ key: fc.constantFrom('a', 'b', 'c', 'd', 'e'), timeMs: fc.option(fc.integer({ min: 0, max: 50 })) }),
-    fc.record({ takeToMs: fc.integer({ min: 0, max: 50 }) }),
+    fc.record({
+      takeToMs: fc.integer({ min: 0, max: 50 }),
+      countMax: fc.option(fc.integer({ min: 1, max: 3 }), { nil: Infinity }),
+    }),
   ),
   { maxLength: 200 },
 );
@@ -16,17 +19,25 @@ test('timers behave as a map from key to time', () => {
     fc.property(actions, (steps) => {
       const timers = new Timers();
       const model = new Map<string, number>();
+      let toMs = 0;
       for (const step of steps) {
         if ('takeToMs' in step) {
-          const due = [...model].filter(([, timeMs]) => timeMs <= step.takeToMs).map(([key]) => key);
-          for (const key of due) model.delete(key);
-          assert.deepEqual(timers.takeDue(step.takeToMs), due.sort());
+          // time does not go back
+          toMs = Math.max(toMs, step.takeToMs);
+          const due = [...model].filter(([, timeMs]) => timeMs <= toMs).map(([key]) => key);
+          const taken = due.sort().slice(0, step.countMax);
+          for (const key of taken) model.delete(key);
+          assert.deepEqual(timers.takeDue(toMs, step.countMax), taken);
+          assert.equal(timers.isCut, due.length > taken.length);
         } else {
           timers.set(step.key, step.timeMs);
           if (step.timeMs === null) model.delete(step.key);
           else model.set(step.key, step.timeMs);
         }
-        assert.equal(timers.nextMs(), model.size === 0 ? null : Math.min(...model.values()));
+        // what was left is due at once
+        const nextMs = timers.isCut ? toMs : Math.min(...model.values());
+        assert.equal(timers.nextMs(), model.size === 0 ? null : nextMs);
+        assert.deepEqual([...timers.upcoming(Infinity, 100)].sort(), [...model.keys()].sort());
       }
     }),
   );

@@ -197,3 +197,37 @@ test('what waits for a commit does not grow beyond the bound: it is committed be
   assert.equal(task.state.size, records.length);
   await task.close();
 });
+
+test('more timers at one instant than are taken at a time: each goes off once, in the order of the keys, and no other time comes between', async () => {
+  const closing = topology('closing', ({ stream }) => {
+    stream('in', text)
+      .process<number, string>('open', {
+        state: json(),
+        each: (_value, { timeMs, setState, setTimer }) => {
+          setState(timeMs);
+          setTimer(timeMs < 1000 ? 1000 : null);
+        },
+        timer: ({ key, timeMs, setState, emit }) => {
+          setState(undefined);
+          emit(`${key} at ${timeMs}`);
+        },
+      })
+      .to('out', text);
+  });
+  const keys = Array.from({ length: 2500 }, (_, index) => `key ${index}`);
+  for (const live of [true, false]) {
+    const driver = await TestDriver.start({ spec: closing, live, cacheBytesMax: 0 });
+    await driver.pipe(
+      'in',
+      keys.map((key) => ({ key, value: 'x', timestampMs: 5 })),
+    );
+    // live, no news comes after it: what is left of the instant must not wait for any
+    await driver.pipe('in', [{ key: 'later', value: 'x', timestampMs: 1000 }]);
+    if (!live) await driver.advanceTo(1000);
+    assert.deepEqual(
+      valuesOf(driver, 'out'),
+      keys.toSorted().map((key) => `${key} at 1000`),
+    );
+    await driver.close();
+  }
+});

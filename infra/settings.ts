@@ -38,6 +38,8 @@ export interface Settings {
   readonly instance: string;
   /** copies of each state besides the one that is worked on; null: as Kafka has it for the group */
   readonly standbyReplicas: number | null;
+  /** decoded state that an application keeps in memory, in each of its processes */
+  readonly stateCacheMb: number;
   /** where checkpoints of states go; null: nowhere */
   readonly checkpoints: CheckpointSettings | null;
   /** event: inputs are merged by event time (replay); live: taken as they arrive */
@@ -91,6 +93,7 @@ export const KNOWN = [
   { name: 'MILLRACE_INSTALL_S', otherwise: '' },
   { name: 'MILLRACE_INSTANCE', otherwise: '' },
   { name: 'MILLRACE_STANDBY_REPLICAS', otherwise: '' },
+  { name: 'MILLRACE_STATE_CACHE_MB', otherwise: '64' },
   { name: 'MILLRACE_CHECKPOINTS', otherwise: '' },
   { name: 'MILLRACE_CHECKPOINTS_S3_ENDPOINT', otherwise: '' },
   { name: 'MILLRACE_CHECKPOINT_INTERVAL_MS', otherwise: '300000' },
@@ -228,6 +231,7 @@ export function readSettings(
     instance: readInstance(read),
     standbyReplicas:
       read.text('MILLRACE_STANDBY_REPLICAS') === '' ? null : read.integer('MILLRACE_STANDBY_REPLICAS', 0, 10),
+    stateCacheMb: read.integer('MILLRACE_STATE_CACHE_MB', 1, 65_536),
     checkpoints: readCheckpoints(read),
     time: read.choice('MILLRACE_TIME', ['live', 'event']),
     device: read.choice('MILLRACE_DEVICE', ['cpu', 'cuda']),

@@ -74,6 +74,7 @@ export async function runTopology(
       role: declared.id,
       instance: name,
       standbyReplicas: settings.standbyReplicas,
+      stateCacheMb: settings.stateCacheMb,
       commitIntervalMs: settings.commitIntervalMs,
       live: settings.time === 'live',
       checkpoints: settings.checkpoints,

@@ -25,6 +25,8 @@ export interface EngineParts {
   readonly role: string;
   readonly instance: string;
   readonly standbyReplicas: number | null;
+  /** decoded state in memory, per application and process (streams/README.md, "What is in memory") */
+  readonly stateCacheMb: number;
   readonly checkpoints: CheckpointSettings | null;
   notice?(text: string): void;
   readonly commitIntervalMs: number;
@@ -35,8 +37,6 @@ export interface EngineParts {
 
 /** Without replay, an input without news for this long lets windows go on by the wall clock. */
 const IDLE_TIMEOUT_MS = 10_000;
-/** Decoded state in memory, per application and process (streams/README.md, "What is in memory"). */
-const CACHE_BYTES_MAX = 64 * 1024 * 1024;
 
 export async function makeApplication(parts: EngineParts, spec: ApplicationSpec): Promise<Application> {
   return new Application(await engineOptions(parts, spec));
@@ -57,7 +57,7 @@ export async function engineOptions(parts: EngineParts, spec: ApplicationSpec): 
     ...(parts.checkpoints === null ? {} : { checkpoints: await checkpointsAt(parts.checkpoints) }),
     notice: (text) => parts.notice?.(text),
     guarantee: 'exactly-once',
-    cacheBytesMax: CACHE_BYTES_MAX,
+    cacheBytesMax: parts.stateCacheMb * 1024 * 1024,
     schemas: null,
     policies: DEFAULT_POLICIES,
     commitIntervalMs: parts.commitIntervalMs,

@@ -20,6 +20,7 @@ export function engineParts(context: RoleContext, application: string): EnginePa
     role,
     instance,
     standbyReplicas: settings.standbyReplicas,
+    stateCacheMb: settings.stateCacheMb,
     checkpoints: settings.checkpoints,
     notice: (text) => logger.warn(text),
     commitIntervalMs: settings.commitIntervalMs,

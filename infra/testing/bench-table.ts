@@ -13,6 +13,7 @@ export const BENCHES = [
   'feature-latency',
   'feature-growth',
   'recovery',
+  'merged-state',
 ] as const;
 
 const [BEGIN, END] = ['<!-- benchmarks: written by infra/testing/bench-table.ts -->', '<!-- /benchmarks -->'];

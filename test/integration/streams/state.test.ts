@@ -173,7 +173,11 @@ test('a write is read through the instance that does not own its key, by the com
 /** What the newest committed output row of each key says. */
 async function lastRows(topic: string): Promise<{ key: string; value: unknown }[]> {
   const admin = world.log.admin();
-  const ends = await admin.offsets(Array.from({ length: PARTITIONS }, (_, partition) => ({ topic, partition })));
+  const partitions = Array.from({ length: PARTITIONS }, (_, partition) => ({ topic, partition }));
+  // a commit is told before its markers are in the partitions
+  let ends = await admin.offsets(partitions);
+  for (; ends.some(({ end, highWatermark }) => end < highWatermark); ends = await admin.offsets(partitions))
+    await systemClock.sleep(20);
   await admin.close();
   const reader = world.log.reader();
   const left = new Map(ends.map(({ partition, end }) => [partition, end]));

@@ -55,13 +55,19 @@ const dataDir = join(world.folder, 'data');
 before(() =>
   world.start(['payments', 'purchases', 'recent-rows'].map((name) => ({ name, partitions: PARTITIONS, config: {} }))),
 );
-after(() => world.stop());
+after(async () => {
+  // what a failed test has left running would keep its process alive
+  for (const instance of running) await instance.stop();
+  await world.stop();
+});
 
 interface Instance {
   readonly application: Application;
   readonly server: Server;
   stop(): Promise<void>;
 }
+
+const running = new Set<Instance>();
 
 async function start(instance: string, of: DeclaredTopology = declared): Promise<Instance> {
   const settings = readSettings({ MILLRACE_DATA_DIR: dataDir, MILLRACE_COMMIT_INTERVAL_MS: '50' });
@@ -79,15 +85,18 @@ async function start(instance: string, of: DeclaredTopology = declared): Promise
   await once(server, 'listening');
   const file = streamFile(dataDir, of.id, instance);
   writeInstanceFile(file, { role: 'stream', instance, pid: process.pid, port: portOf(server) });
-  return {
+  const started: Instance = {
     ...{ application, server },
     stop: async () => {
+      running.delete(started);
       await application.stop();
       await connections.log.close();
       removeInstanceFile(file);
       server.close();
     },
   };
+  running.add(started);
+  return started;
 }
 
 /** Both are there, and work on two partitions each. */

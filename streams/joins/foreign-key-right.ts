@@ -11,7 +11,7 @@
 //   right key, left key   one subscription: 8 bytes and the two keys; the rows of one right key lie side by side (`subscribersOf`)
 // A change of a right row reads its subscribers and writes one response for each; `responseTo` lets a caller do it in slices.
 import { Packer, Unpacker } from '../packing.ts';
-import { type KeyRange, ORDERED_TAGS, orderedKey, orderedRange, readOrderedText } from '../stores/ordered-keys.ts';
+import { type KeyRange, ORDERED_TAGS, orderedKey, orderedRange, readOrderedText } from './ordered-keys.ts';
 import { type ForeignKeyRules } from './foreign-key-left.ts';
 import { type Response, type Subscription } from './foreign-key-messages.ts';
 import {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { Packer, Unpacker } from '../../../streams/packing.ts';
-import { ORDERED_TAGS, orderedKey, readOrderedText } from '../../../streams/stores/ordered-keys.ts';
+import { ORDERED_TAGS, orderedKey, readOrderedText } from '../../../streams/joins/ordered-keys.ts';
 
 const whole = fc.oneof(fc.maxSafeInteger(), fc.integer({ min: -300, max: 300 }));
 const text = fc.string({ unit: 'binary' }).map((value) => Buffer.from(value).toString());

@@ -119,7 +119,7 @@ class Replay {
   #missing(batch: readonly DemoEvent[]): NewRecord[] {
     const nowMs = this.#options.clock.nowMs();
     const records: NewRecord[] = [];
-    for (const { topic, eventTimeMs, key, value } of batch) {
+    for (const { topic, key, value } of batch) {
       const keyBytes = Buffer.from(key);
       const partition = partitionOfKey(keyBytes, this.#counts.get(topic) ?? 1);
       const id = `${topic}/${partition}`;
@@ -130,7 +130,9 @@ class Replay {
       records.push({
         topic,
         partition,
-        timestampMs: eventTimeMs,
+        // not the event's time, which its value has: a broker that is started again forgets producers whose newest record is older than
+        // a day, and takes a batch that is repeated to it for another one
+        timestampMs: nowMs,
         key: keyBytes,
         value: bytes,
         headers: this.#headers.get(topic)?.(`${topic}/${key}`, nowMs) ?? [],

@@ -1,14 +1,17 @@
 // When to commit: at the latest after the interval; earlier when nothing else is left to do and commits are quick.
 import { type Clock } from './clock.ts';
 
-/** An idle instance spends at most one part in so many on commits. */
+/** An idle instance spends about one part in so many on commits. */
 const IDLE_SHARE = 3;
+/** A commit that took longer than usual counts for so much of what it took more: one hiccup must not hold up the commits behind it. */
+const SLOW_WEIGHT = 1 / 4;
 
 export class CommitClock {
   readonly #clock: Clock;
   readonly #intervalMs: number;
   #begunMs: number;
-  #lastTookMs = 0;
+  /** what commits took of late */
+  #usualMs = 0;
   commits = 0;
   /** time from drawing to the end of all commits */
   spentMs = 0;
@@ -25,10 +28,12 @@ export class CommitClock {
 
   /** @param told how long the commit took, ms */
   end(told?: (tookMs: number) => void): void {
-    this.#lastTookMs = this.#clock.monotonicMs() - this.#begunMs;
+    const tookMs = this.#clock.monotonicMs() - this.#begunMs;
+    const moreMs = tookMs - this.#usualMs;
+    this.#usualMs += moreMs > 0 && this.commits > 0 ? moreMs * SLOW_WEIGHT : moreMs;
     this.commits += 1;
-    this.spentMs += this.#lastTookMs;
-    told?.(this.#lastTookMs);
+    this.spentMs += tookMs;
+    told?.(tookMs);
   }
 
   #sinceMs(): number {
@@ -41,13 +46,13 @@ export class CommitClock {
 
   /** For an instance that has nothing else to do. */
   isWorthIt(): boolean {
-    return this.#sinceMs() >= Math.min(this.#intervalMs, IDLE_SHARE * this.#lastTookMs);
+    return this.#sinceMs() >= Math.min(this.#intervalMs, IDLE_SHARE * this.#usualMs);
   }
 
   /** How long to wait for records. */
   waitMs(longestMs: number, isDirty: boolean): number {
     if (!isDirty) return longestMs;
-    const leftMs = Math.min(this.#intervalMs, IDLE_SHARE * this.#lastTookMs) - this.#sinceMs();
+    const leftMs = Math.min(this.#intervalMs, IDLE_SHARE * this.#usualMs) - this.#sinceMs();
     return Math.max(1, Math.min(longestMs, leftMs));
   }
 }

@@ -22,10 +22,23 @@ const NINE = 0x39;
 const EXACT_DIGITS = 15;
 const POWERS = Float64Array.from({ length: 23 }, (_, exponent) => 10 ** exponent);
 
+/** A name as it stood in an object, its quotes included. */
+interface KnownName {
+  readonly bytes: Buffer;
+  /** of the wanted field; −1: nobody asked for it */
+  readonly index: number;
+}
+
+/** Names are learned so often: objects that have them in ever other orders are read without. */
+const LESSONS_MAX = 1000;
+
 export class JsonFieldReader implements FieldReader {
   readonly fields: readonly string[];
   readonly #names: readonly Buffer[];
   readonly #optional: readonly boolean[];
+  /** by place in the object: most have the names of the one before, in its order */
+  readonly #known: KnownName[] = [];
+  #lessons = 0;
   #data: Buffer = Buffer.alloc(0);
   #at = 0;
   #end = 0;
@@ -47,8 +60,8 @@ export class JsonFieldReader implements FieldReader {
     if (this.#next() !== OPEN) return notJson('does not start with {');
     this.#at += 1;
     if (this.#next() === CLOSE) return this.#complete(missing);
-    for (;;) {
-      const index = this.#name();
+    for (let place = 0; ; place += 1) {
+      const index = this.#name(place);
       if (this.#next() !== COLON) return notJson(`has no ":" at byte ${this.#at - start}`);
       this.#at += 1;
       if (index < 0) this.#skip();
@@ -81,18 +94,23 @@ export class JsonFieldReader implements FieldReader {
     return this.#at < this.#end ? byte : 0;
   }
 
-  /** Reads a name; gives the index of the wanted field, or −1. */
-  #name(): number {
+  /** Reads the name at this place of the object; gives the index of the wanted field, or −1. */
+  #name(place: number): number {
     if (this.#next() !== QUOTE) return -1;
-    const start = this.#at + 1;
-    this.#string();
-    const length = this.#at - 1 - start;
-    const names = this.#names;
-    for (let index = 0; index < names.length; index += 1) {
-      const name = names[index];
-      if (name !== undefined && name.length === length && this.#equals(name, start)) return index;
+    const start = this.#at;
+    const known = this.#known[place];
+    if (known !== undefined && this.#equals(known.bytes, start)) {
+      this.#at = start + known.bytes.length;
+      return known.index;
     }
-    return -1;
+    this.#string();
+    const length = this.#at - 2 - start;
+    const index = this.#names.findIndex((name) => name.length === length && this.#equals(name, start + 1));
+    if (this.#lessons < LESSONS_MAX && place <= this.#known.length && this.#at <= this.#end) {
+      this.#lessons += 1;
+      this.#known[place] = { bytes: Buffer.from(this.#data.subarray(start, this.#at)), index };
+    }
+    return index;
   }
 
   #equals(name: Buffer, start: number): boolean {
@@ -116,20 +134,24 @@ export class JsonFieldReader implements FieldReader {
     const end = this.#end;
     let depth = 0;
     this.#next();
-    while (this.#at < end) {
-      const byte = data[this.#at];
+    let at = this.#at;
+    while (at < end) {
+      const byte = data[at];
       if (byte === QUOTE) {
+        this.#at = at;
         this.#string();
         if (depth === 0) return;
+        at = this.#at;
         continue;
       }
       if (byte === OPEN || byte === OPEN_LIST) depth += 1;
       else if (byte === CLOSE || byte === CLOSE_LIST) {
-        if (depth === 0) return;
+        if (depth === 0) break;
         depth -= 1;
-      } else if (byte === COMMA && depth === 0) return;
-      this.#at += 1;
+      } else if (byte === COMMA && depth === 0) break;
+      at += 1;
     }
+    this.#at = at;
   }
 
   /** The number that begins here; sets #problem where there is none. */

@@ -9,22 +9,42 @@ export type JsonPart =
   | { readonly name: string; readonly of: 'field'; readonly index: number; readonly nulls: boolean }
   | { readonly name: string; readonly of: 'value'; readonly index: number };
 
+/** Parts as numbers, which a loop over all of them compares sooner than objects of four shapes. */
+const KINDS = { key: 0, time: 1, field: 2, fieldOrNull: 3, value: 4 } as const;
+
+function kindOf(part: JsonPart): number {
+  return part.of === 'field' && part.nulls ? KINDS.fieldOrNull : KINDS[part.of];
+}
+
 /** Characters of a double at most, as JavaScript prints it. */
 const NUMBER_BYTES_MAX = 25;
 /** Each byte of a key may become six (\u00xx). */
 const ESCAPED_BYTES_MAX = 6;
 const NULL = Buffer.from('null');
+const WORD_BYTES = 4;
+const BILLION = 1e9;
+const BILLION_DIGITS = 9;
+/** 00 to 99 as two characters each. */
+const PAIRS = Int16Array.from({ length: 100 }, (_, value) => 0x3030 + Math.floor(value / 10) + ((value % 10) << 8));
 
 export class JsonRowWriter implements RowWriter {
-  readonly #parts: readonly JsonPart[];
-  /** `{"name":` for the first, `,"name":` for the others; without the separator, since parts may be left out */
-  readonly #prefixes: readonly Buffer[];
+  readonly #kinds: Uint8Array;
+  /** where the value is found, by its kind */
+  readonly #places: Int32Array;
+  /** `,"name":` of each part, four bytes to a word; what is too much at the end is written over */
+  readonly #prefixes: readonly Int32Array[];
+  readonly #prefixBytes: readonly number[];
   readonly #fixedBytes: number;
+  #bytes: Buffer = Buffer.alloc(0);
+  #view = new DataView(this.#bytes.buffer);
 
   constructor(parts: readonly JsonPart[]) {
-    this.#parts = parts;
-    this.#prefixes = parts.map(({ name }) => Buffer.from(`${JSON.stringify(name)}:`));
-    this.#fixedBytes = 2 + this.#prefixes.reduce((sum, prefix) => sum + prefix.length + 1 + NUMBER_BYTES_MAX, 0);
+    this.#kinds = Uint8Array.from(parts, kindOf);
+    this.#places = Int32Array.from(parts, (part) => ('index' in part ? part.index : 0));
+    const prefixes = parts.map(({ name }) => Buffer.from(`,${JSON.stringify(name)}:`));
+    this.#prefixes = prefixes.map(wordsOf);
+    this.#prefixBytes = prefixes.map(({ length }) => length);
+    this.#fixedBytes = 2 + WORD_BYTES + prefixes.reduce((sum, { length }) => sum + length + NUMBER_BYTES_MAX, 0);
   }
 
   bytesMax(keyBytes: number): number {
@@ -32,44 +52,53 @@ export class JsonRowWriter implements RowWriter {
   }
 
   write(into: Buffer, start: number, row: Row): number {
-    let at = start;
-    into[at++] = 0x7b;
-    for (let index = 0; index < this.#parts.length; index += 1) {
-      const part = this.#parts[index];
-      const prefix = this.#prefixes[index];
-      if (part === undefined || prefix === undefined) continue;
-      const value = numberOf(part, row);
-      if (part.of === 'field' && !part.nulls && value !== value) continue;
-      if (at > start + 1) into[at++] = 0x2c;
-      for (let byte = 0; byte < prefix.length; byte += 1) into[at++] = prefix[byte] ?? 0;
-      at = part.of === 'key' ? writeKey(into, at, row) : writeNumber(into, at, value);
+    if (into !== this.#bytes) {
+      this.#bytes = into;
+      this.#view = new DataView(into.buffer, into.byteOffset, into.length);
     }
+    const view = this.#view;
+    const kinds = this.#kinds;
+    let at = start;
+    for (let index = 0; index < kinds.length; index += 1) {
+      const kind = kinds[index] ?? KINDS.value;
+      const value = numberOf(kind, this.#places[index] ?? 0, row);
+      if (kind === KINDS.field && value !== value) continue;
+      const words = this.#prefixes[index];
+      if (words === undefined) continue;
+      for (let word = 0; word < words.length; word += 1) view.setInt32(at + WORD_BYTES * word, words[word] ?? 0, true);
+      at += this.#prefixBytes[index] ?? 0;
+      at = kind === KINDS.key ? writeKey(into, at, row) : writeNumber(into, view, at, value);
+    }
+    // over the first comma
+    into[start] = 0x7b;
+    if (at === start) at += 1;
     into[at++] = 0x7d;
     return at;
   }
 }
 
-function numberOf(part: JsonPart, row: Row): number {
-  switch (part.of) {
-    case 'key':
-      return 0;
-    case 'time':
-      return row.timeMs;
-    case 'field':
-      return row.fields[row.fieldsAt + part.index] ?? Number.NaN;
-    case 'value':
-      return row.values[part.index] ?? Number.NaN;
-  }
+function wordsOf(prefix: Buffer): Int32Array {
+  const padded = Buffer.alloc(Math.ceil(prefix.length / WORD_BYTES) * WORD_BYTES);
+  prefix.copy(padded);
+  return Int32Array.from({ length: padded.length / WORD_BYTES }, (_, word) => padded.readInt32LE(WORD_BYTES * word));
+}
+
+/** NaN: it has none. */
+function numberOf(kind: number, place: number, row: Row): number {
+  if (kind === KINDS.value) return row.values[place] ?? Number.NaN;
+  if (kind === KINDS.time) return row.timeMs;
+  if (kind === KINDS.key) return 0;
+  return row.fields[row.fieldsAt + place] ?? Number.NaN;
 }
 
 /** A JSON number, or null for what JSON has no number for. */
-function writeNumber(into: Buffer, at: number, value: number): number {
-  if (value === Math.floor(value) && value < 9e15 && value > -9e15) return writeWhole(into, at, value);
+function writeNumber(into: Buffer, view: DataView, at: number, value: number): number {
+  if (value === Math.floor(value) && value < 9e15 && value > -9e15) return writeWhole(into, view, at, value);
   if (!Number.isFinite(value)) return at + NULL.copy(into, at);
   return at + into.write(String(value), at, 'latin1');
 }
 
-function writeWhole(into: Buffer, start: number, value: number): number {
+function writeWhole(into: Buffer, view: DataView, start: number, value: number): number {
   let at = start;
   let left = value;
   if (left < 0) {
@@ -80,22 +109,32 @@ function writeWhole(into: Buffer, start: number, value: number): number {
     into[at++] = 0x30 + left;
     return at;
   }
-  let digits = 2;
-  for (let bound = 100; left >= bound; bound *= 10) digits += 1;
-  let place = at + digits;
-  const end = place;
+  if (left < BILLION) return writeSmall(into, view, at, left | 0);
   // below 2^31 whole-number division is quick
-  while (left >= 0x7fff_ffff) {
-    const tenth = Math.floor(left / 10);
-    into[--place] = 0x30 + (left - tenth * 10);
-    left = tenth;
+  const billions = Math.floor(left / BILLION);
+  at = writeSmall(into, view, at, billions | 0);
+  return writeDigits(into, view, at + BILLION_DIGITS, BILLION_DIGITS, (left - billions * BILLION) | 0);
+}
+
+/** @param value 0 to 10^9 − 1 */
+function writeSmall(into: Buffer, view: DataView, at: number, value: number): number {
+  let digits = 1;
+  for (let bound = 10; value >= bound; bound *= 10) digits += 1;
+  return writeDigits(into, view, at + digits, digits, value);
+}
+
+/** So many digits before `end`, zeros in front. */
+function writeDigits(into: Buffer, view: DataView, end: number, digits: number, value: number): number {
+  let place = end;
+  let left = value;
+  let count = digits;
+  for (; count > 1; count -= 2) {
+    const hundredth = (left / 100) | 0;
+    place -= 2;
+    view.setInt16(place, PAIRS[left - hundredth * 100] ?? 0, true);
+    left = hundredth;
   }
-  let small = left | 0;
-  while (place > at) {
-    const tenth = (small / 10) | 0;
-    into[--place] = 0x30 + (small - tenth * 10);
-    small = tenth;
-  }
+  if (count === 1) into[place - 1] = 0x30 + left;
   return end;
 }
 

@@ -164,7 +164,11 @@ function labelled(
     ({ key, timeMs }) => key === prediction.key && timeMs >= prediction.timeMs && timeMs <= prediction.timeMs + 25,
   );
   if (own.length === 0) return [line(prediction, prediction.timeMs + 25, prediction.value, null)];
-  return own.map((label) => line(prediction, label.timeMs, prediction.value, label.value));
+  // of its own instant the prediction comes last, behind the table that it is joined with as of then: it meets the newest label
+  const before = own.filter(({ timeMs }) => timeMs === prediction.timeMs);
+  return own
+    .slice(Math.max(0, before.length - 1))
+    .map((label) => line(prediction, label.timeMs, prediction.value, label.value));
 }
 
 test('joins by key are their definitions, across restarts', async () => {

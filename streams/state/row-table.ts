@@ -40,8 +40,9 @@ export interface RowEntry<R> {
 const ENTRY_BYTES = 160;
 /** Rows between two looks at how full the batch is. */
 const ROLL_EVERY = 50;
-/** Looked at by one sweep: a few times the records of a slab. */
-const SWEEP_ROWS_MAX = 5000;
+/** Looked at by one sweep, and as many again for each row that has come since: rows that come must not outrun it. */
+const SWEEP_ROWS = 5000;
+const SWEEP_ROWS_PER_NEW = 2;
 
 export class RowTable<R> {
   /** for who reads from outside */
@@ -56,6 +57,7 @@ export class RowTable<R> {
   #storing: RowEntry<R>[] = [];
   #cachedBytes = 0;
   #sweep = 0;
+  #newRows = 0;
   /** no row is in the store that is not in memory: a key that is not here is new */
   #complete: boolean;
 
@@ -120,6 +122,7 @@ export class RowTable<R> {
     const sizeBytes = ENTRY_BYTES + key.length + this.#serde.sizeBytes(row);
     const entry = { key, row, changed: false, unstored: false, storing: false, usedAt: this.#sweep, sizeBytes };
     this.#rows.set(key, entry);
+    this.#newRows += 1;
     this.#cachedBytes += sizeBytes;
     return entry;
   }
@@ -185,7 +188,9 @@ export class RowTable<R> {
   sweep(): void {
     this.#sweep += 1;
     // a clock's hand: each call goes on where the one before stopped, so that rows that must stay are not looked at again and again
-    for (let looked = 0; looked < SWEEP_ROWS_MAX && this.#cachedBytes > this.#cacheBytesMax; looked += 1) {
+    const most = SWEEP_ROWS + SWEEP_ROWS_PER_NEW * this.#newRows;
+    this.#newRows = 0;
+    for (let looked = 0; looked < most && this.#cachedBytes > this.#cacheBytesMax; looked += 1) {
       const next = this.#hand.next();
       if (next.done === true) {
         this.#hand = this.#rows.values();

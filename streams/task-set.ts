@@ -19,7 +19,7 @@ import {
   type UnitPartition,
   partitionId,
 } from './log.ts';
-import { type SubTopology } from './processor.ts';
+import { type ApplicationSpec, type SubTopology } from './processor.ts';
 import { StateQueries } from './queries/state-queries.ts';
 import { type StateStores } from './store.ts';
 import { type Task, type TaskInput } from './task.ts';
@@ -203,18 +203,14 @@ export class TaskSet {
   /** Of one task: each that keeps a state gets the same, whether it runs or is to be made of what is held. */
   #cacheShare(): number {
     const held = [...this.#held.values()];
-    const tasks = this.#options.spec.subTopologies.map(({ kind, store, topics, ...topology }) => {
-      const own = new Set(held.filter(({ topic }) => topics.includes(topic)).map(({ partition }) => partition)).size;
-      if (store === null) return 0;
-      return kind !== 'direct' && 'single' in topology && topology.single ? Math.min(own, 1) : own;
-    });
-    return (
-      this.#options.cacheBytesMax /
-      Math.max(
-        1,
-        tasks.reduce((sum, count) => sum + count, 0),
-      )
-    );
+    const tasksOf = (topology: ApplicationSpec['subTopologies'][number]): number => {
+      if (topology.store === null) return 0;
+      const own = held.filter(({ topic }) => topology.topics.includes(topic));
+      const partitions = new Set(own.map(({ partition }) => partition)).size;
+      return topology.kind !== 'direct' && topology.single ? Math.min(partitions, 1) : partitions;
+    };
+    const tasks = this.#options.spec.subTopologies.reduce((sum, topology) => sum + tasksOf(topology), 0);
+    return this.#options.cacheBytesMax / Math.max(1, tasks);
   }
 
   /** What was made when there were more tasks, or fewer, gets its share of now. */

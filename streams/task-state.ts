@@ -5,6 +5,7 @@
 // synchronous: who steps asks for the keys first (`fetch`), and is told where one is not here (`lacks`).
 import { Failure } from '../schemas/failure.ts';
 import { type NewRecord, type TopicPartition } from './log.ts';
+import { ClockHand } from './state/clock-hand.ts';
 import { positionWrite } from './state/position.ts';
 import { type StateStore, type StoreWrite } from './store.ts';
 
@@ -39,8 +40,6 @@ interface Entry<V> {
 const ENTRY_BYTES = 220;
 /** A decoded value of a few fields takes about so many times its encoded bytes, as measured; long texts half of that. */
 const VALUE_FACTOR = 2;
-/** Looked at by one sweep: a few times what one `fetch` brings. */
-const SWEEP_ROWS_MAX = 5000;
 /** Brought by one `fetch`: each is a way to another thread and back, and what it brings is beyond the bound for a moment. */
 const FETCH_ROWS_MAX = 1000;
 /** So many changes are never too many for memory: a commit for each few of them would be dearer. */
@@ -55,7 +54,7 @@ export class TaskState<V> {
   readonly #isPinned: (key: string) => boolean;
   readonly #pinned = new Map<string, Entry<V>>();
   readonly #rows = new Map<string, Entry<V>>();
-  #hand: Iterator<Entry<V>> = this.#rows.values();
+  readonly #hand = new ClockHand(this.#rows);
   #cacheBytesMax: number;
   /** of `#rows` */
   #cachedBytes = 0;
@@ -159,6 +158,7 @@ export class TaskState<V> {
     if (this.#isPinned(key)) this.#pinned.set(key, entry);
     else {
       this.#rows.set(key, entry);
+      this.#hand.came();
       this.#cachedBytes += sizeBytes;
     }
     return entry;
@@ -247,18 +247,14 @@ export class TaskState<V> {
   /** Lets go of values that were not used lately while memory is above its bound. Only between steps. */
   sweep(): void {
     this.#sweeps += 1;
-    // a clock's hand: each call goes on where the one before stopped, so that values that must stay are not looked at again and again
-    for (let looked = 0; looked < SWEEP_ROWS_MAX && this.#cachedBytes > this.#cacheBytesMax; looked += 1) {
-      const next = this.#hand.next();
-      if (next.done === true) {
-        this.#hand = this.#rows.values();
-        return;
-      }
-      const entry = next.value;
-      if (entry.isDirty || entry.drainedAt > this.#written || entry.usedAt >= this.#sweeps - 1) continue;
-      this.#forget(entry);
-      this.#isComplete = false;
-    }
+    this.#hand.sweep(
+      () => this.#cachedBytes > this.#cacheBytesMax,
+      (entry) => {
+        if (entry.isDirty || entry.drainedAt > this.#written || entry.usedAt >= this.#sweeps - 1) return;
+        this.#forget(entry);
+        this.#isComplete = false;
+      },
+    );
   }
 
   #forget(entry: Entry<V>): void {

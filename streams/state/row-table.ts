@@ -6,6 +6,7 @@
 import { type RecordSlab, type TopicPartition } from '../log.ts';
 import { type OutputBatches } from '../output-batches.ts';
 import { type StateStore, type StoreWrite } from '../store.ts';
+import { ClockHand } from './clock-hand.ts';
 import { CommittedRows } from './committed-rows.ts';
 import { positionWrite } from './position.ts';
 
@@ -40,9 +41,6 @@ export interface RowEntry<R> {
 const ENTRY_BYTES = 160;
 /** Rows between two looks at how full the batch is. */
 const ROLL_EVERY = 50;
-/** Looked at by one sweep, and as many again for each row that has come since: rows that come must not outrun it. */
-const SWEEP_ROWS = 5000;
-const SWEEP_ROWS_PER_NEW = 2;
 
 export class RowTable<R> {
   /** for who reads from outside */
@@ -53,11 +51,10 @@ export class RowTable<R> {
   readonly #rows = new Map<string, RowEntry<R>>();
   #changed: RowEntry<R>[] = [];
   #unstored: RowEntry<R>[] = [];
-  #hand: Iterator<RowEntry<R>> = this.#rows.values();
+  readonly #hand = new ClockHand(this.#rows);
   #storing: RowEntry<R>[] = [];
   #cachedBytes = 0;
   #sweep = 0;
-  #newRows = 0;
   /** no row is in the store that is not in memory: a key that is not here is new */
   #complete: boolean;
 
@@ -122,7 +119,7 @@ export class RowTable<R> {
     const sizeBytes = ENTRY_BYTES + key.length + this.#serde.sizeBytes(row);
     const entry = { key, row, changed: false, unstored: false, storing: false, usedAt: this.#sweep, sizeBytes };
     this.#rows.set(key, entry);
-    this.#newRows += 1;
+    this.#hand.came();
     this.#cachedBytes += sizeBytes;
     return entry;
   }
@@ -187,21 +184,15 @@ export class RowTable<R> {
   /** Lets go of rows that were not used lately while memory is above its bound. Only between slabs. */
   sweep(): void {
     this.#sweep += 1;
-    // a clock's hand: each call goes on where the one before stopped, so that rows that must stay are not looked at again and again
-    const most = SWEEP_ROWS + SWEEP_ROWS_PER_NEW * this.#newRows;
-    this.#newRows = 0;
-    for (let looked = 0; looked < most && this.#cachedBytes > this.#cacheBytesMax; looked += 1) {
-      const next = this.#hand.next();
-      if (next.done === true) {
-        this.#hand = this.#rows.values();
-        return;
-      }
-      const entry = next.value;
-      if (entry.unstored || entry.storing || entry.changed || entry.usedAt >= this.#sweep - 1) continue;
-      this.#rows.delete(entry.key);
-      this.#cachedBytes -= entry.sizeBytes;
-      this.#complete = false;
-    }
+    this.#hand.sweep(
+      () => this.#cachedBytes > this.#cacheBytesMax,
+      (entry) => {
+        if (entry.unstored || entry.storing || entry.changed || entry.usedAt >= this.#sweep - 1) return;
+        this.#rows.delete(entry.key);
+        this.#cachedBytes -= entry.sizeBytes;
+        this.#complete = false;
+      },
+    );
   }
 
   async close(): Promise<void> {

@@ -46,7 +46,9 @@ export class SlidingWindows implements BoxedWindows {
   close({ closedToMs, entries }: BoxedRow, watermarkMs: number): ReturnType<BoxedWindows['close']> {
     // an event of this instant may still come
     const openMs = watermarkMs - this.latenessMs;
-    const instants = this.#instantsAfter(entries, closedToMs).filter((instantMs) => instantMs < openMs);
+    const instants = [...this.#instantsAfter(entries, closedToMs)]
+      .filter((instantMs) => instantMs < openMs)
+      .sort((a, b) => a - b);
     const closed = instants.map((endMs) => this.#windowAt(entries, endMs));
     const toMs = instants.at(-1) ?? closedToMs;
     return { row: { closedToMs: toMs, entries: this.#kept(entries, toMs, openMs) }, closed };
@@ -55,18 +57,17 @@ export class SlidingWindows implements BoxedWindows {
   nextCloseMs({ closedToMs, entries }: BoxedRow): number | null {
     const [oldest] = entries;
     if (oldest === undefined) return null;
-    const [nextMs] = this.#instantsAfter(entries, closedToMs);
-    const goneMs = this.#leavesAtMs(oldest);
     // where expiry is not told, the last events still have to be let go of
-    return (nextMs === undefined ? goneMs : Math.min(nextMs, goneMs)) + this.latenessMs + 1;
+    let nextMs = this.#leavesAtMs(oldest);
+    for (const instantMs of this.#instantsAfter(entries, closedToMs)) nextMs = Math.min(nextMs, instantMs);
+    return nextMs + this.latenessMs + 1;
   }
 
-  /** Instants at which the window changes and that were not told, in order. */
-  #instantsAfter(entries: readonly BoxedEntry[], closedToMs: number): number[] {
+  /** Instants at which the window changes and that were not told. */
+  #instantsAfter(entries: readonly BoxedEntry[], closedToMs: number): ReadonlySet<number> {
     const comings = entries.map(({ lastMs }) => lastMs);
     const goings = this.#times.isExpiryTold ? entries.map((entry) => this.#leavesAtMs(entry)) : [];
-    const instants = new Set([...comings, ...goings].filter((instantMs) => instantMs > closedToMs));
-    return [...instants].sort((a, b) => a - b);
+    return new Set([...comings, ...goings].filter((instantMs) => instantMs > closedToMs));
   }
 
   #windowAt(entries: readonly BoxedEntry[], endMs: number): ClosedWindow {

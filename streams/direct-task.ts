@@ -17,18 +17,18 @@ import { type TaskInput } from './task.ts';
 const OUTPUT_BYTES_MAX = 8 * 1024 * 1024;
 /** Between two looks at the clock: some 200 µs of work. */
 const STRETCH_RECORDS = 100;
-/** Rows go to the local store this often: what a killed instance has to read again from its changelog is no more than this. */
-const STORE_EVERY_MS = 500;
+/** Rows go to the local store this often, or sooner: what a killed instance has to read again from its changelog is no more than this. */
+const STORE_EVERY_MS = 2000;
 /** Above this many queued records the partition is paused. */
 const QUEUED_RECORDS_MAX = 20_000;
 
 export interface DirectTaskOptions {
-  readonly topology: DirectSubTopology<unknown>;
+  readonly topology: DirectSubTopology;
   readonly input: TaskInput;
-  readonly rows: RowTable<unknown> | null;
+  readonly rows: RowTable | null;
   readonly changelog: TopicPartition | null;
   readonly clock: Clock;
-  readonly schemas: DirectContext<unknown>['schemas'];
+  readonly schemas: DirectContext['schemas'];
   readonly policies: FailurePolicies;
 }
 
@@ -43,7 +43,7 @@ export class DirectTask {
   readonly standing: Standing;
   readonly #options: DirectTaskOptions;
   readonly #input: TaskInput;
-  readonly #rows: RowTable<unknown> | null;
+  readonly #rows: RowTable | null;
   readonly #outputs = new OutputBatches();
   readonly #changelog = new OutputBatches();
   readonly #processor: DirectProcessor;
@@ -188,7 +188,7 @@ export class DirectTask {
       this.#rows.drawChangelog(this.#changelog, changelog);
       changes = this.#changelog.take();
     }
-    if (this.#rows !== null && this.#storing === null && clock.monotonicMs() - this.#storedAtMs >= STORE_EVERY_MS) {
+    if (this.#rows !== null && this.#storing === null && this.#isStoreDue(this.#rows)) {
       storeWrites = this.#rows.drawStore();
       this.#storedAtMs = clock.monotonicMs();
     }
@@ -210,6 +210,10 @@ export class DirectTask {
         this.#committed(storeWrites, changelogEnd);
       },
     };
+  }
+
+  #isStoreDue(rows: RowTable): boolean {
+    return rows.isStoreDue || this.#options.clock.monotonicMs() - this.#storedAtMs >= STORE_EVERY_MS;
   }
 
   #committed(writes: readonly StoreWrite[] | null, changelogEnd: number | null): void {

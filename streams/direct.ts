@@ -7,12 +7,13 @@ import { type RecordSlab } from './log.ts';
 import { type FailureStage } from './failure-policies.ts';
 import { type OutputBatches } from './output-batches.ts';
 import { type ReadableStore } from './queries/question.ts';
-import { type RowSerde, type RowTable } from './state/row-table.ts';
+import { type Row, type RowSerde } from './state/row.ts';
+import { type RowTable } from './state/row-table.ts';
 
-export interface DirectContext<R> {
+export interface DirectContext {
   readonly partition: number;
   /** null where the sub-topology declares no store */
-  readonly rows: RowTable<R> | null;
+  readonly rows: RowTable | null;
   readonly outputs: OutputBatches;
   /** null where no registry is known: values need none then */
   readonly schemas: Pick<SchemaRegistry, 'schemaOf'> | null;
@@ -29,19 +30,19 @@ export interface DirectProcessor {
   readonly timeMs: number;
 }
 
-export interface DirectSubTopology<R = unknown> {
+export interface DirectSubTopology {
   readonly kind: 'direct';
   readonly name: string;
   readonly topics: readonly string[];
   readonly store: {
     readonly name: string;
-    readonly serde: RowSerde<R>;
+    readonly serde: RowSerde;
     /** A row as JSON can tell it; absent: it is not for others to read. */
-    show?(row: R): unknown;
+    show?(row: Row): unknown;
   } | null;
   /** The store as it can be read from outside; absent: it cannot. */
   readonly readable?: readonly ReadableStore[];
   /** For descriptions. */
   readonly outputTopics?: readonly string[];
-  create(context: DirectContext<R>): DirectProcessor;
+  create(context: DirectContext): DirectProcessor;
 }

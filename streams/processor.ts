@@ -104,5 +104,5 @@ export interface ApplicationSpec {
   /** names the consumer group, the transactional ids and the changelogs */
   readonly id: string;
   // each sub-topology has a state type of its own
-  readonly subTopologies: readonly (SubTopology<never> | DirectSubTopology<never>)[];
+  readonly subTopologies: readonly (SubTopology<never> | DirectSubTopology)[];
 }

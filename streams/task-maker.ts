@@ -62,7 +62,7 @@ export class TaskMaker {
    * comes behind the end.
    */
   async direct(
-    topology: DirectSubTopology<never>,
+    topology: DirectSubTopology,
     at: TopicPartition,
     cacheBytesMax: number,
     signal: AbortSignal,
@@ -72,14 +72,12 @@ export class TaskMaker {
     const { clock, schemas, policies } = this.#options;
     const { store } = topology;
     const state = store === null ? null : this.stateOf(store, at.partition);
-    // each sub-topology has a row type of its own
-    const serde = store?.serde as unknown as ConstructorParameters<typeof RowTable<unknown>>[1];
     const restored =
-      state === null
+      store === null || state === null
         ? null
         : await this.#parts.states.restore(state, signal, async (opened, isEmpty) => ({
             opened,
-            rows: new RowTable(opened, serde, cacheBytesMax, isEmpty),
+            rows: new RowTable(opened, store.serde, cacheBytesMax, isEmpty),
           }));
     const task = new DirectTask({
       topology: topology,

@@ -47,7 +47,7 @@ export function compile(declared: DeclaredTopology, options: CompileOptions): Co
   };
 }
 
-function directTopology(stage: DirectStage, { partitions }: CompileOptions): DirectSubTopology<never> {
+function directTopology(stage: DirectStage, { partitions }: CompileOptions): DirectSubTopology {
   const input = partitions.get(stage.topic) ?? 1;
   const made = stage.make({ input, output: partitions.get(stage.outputTopic) ?? input });
   return { ...made, readable: readableRows(made, input), outputTopics: [stage.outputTopic] };

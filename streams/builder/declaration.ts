@@ -9,7 +9,7 @@ export interface DirectStage {
   readonly name: string;
   readonly topic: string;
   readonly outputTopic: string;
-  make(partitions: { readonly input: number; readonly output: number }): DirectSubTopology<never>;
+  make(partitions: { readonly input: number; readonly output: number }): DirectSubTopology;
 }
 
 export interface Sources {

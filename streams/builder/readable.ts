@@ -1,6 +1,7 @@
 // The states of a stage as they can be read from outside: by the names that the topology has given them.
 import { type DirectSubTopology } from '../direct.ts';
 import { type ReadableStore } from '../queries/question.ts';
+import { readSingle } from '../state/row.ts';
 import { type Slot } from './graph.ts';
 import { StateKeys, nodeStateSerde } from './node-state.ts';
 import { type Stage } from './stages.ts';
@@ -24,11 +25,11 @@ export function readableStores({ slots, partitions }: Stage): ReadableStore[] {
 }
 
 /** Rows of a direct stage lie under their keys as they are. */
-export function readableRows({ store }: DirectSubTopology<never>, partitions: number): ReadableStore[] {
+export function readableRows({ store }: DirectSubTopology, partitions: number): ReadableStore[] {
   if (store?.show === undefined) return [];
   const { name, serde } = store;
   const show = store.show.bind(store);
-  return [{ name, partitions, prefix: Buffer.alloc(0), show: (row) => ({ value: show(serde.read(row)) }) }];
+  return [{ name, partitions, prefix: Buffer.alloc(0), show: (row) => ({ value: show(readSingle(serde, row)) }) }];
 }
 
 function shown({ node }: Slot, value: unknown): unknown {

@@ -16,7 +16,6 @@ import { type FieldReader } from '../fields/field-reader.ts';
 import { JsonFieldReader } from '../fields/json-fields.ts';
 import { type JsonPart, JsonRowWriter } from '../fields/json-row.ts';
 import { type RowWriter } from '../fields/row-writer.ts';
-import { type DirectSubTopology } from '../direct.ts';
 import { type WindowedFeature } from '../windows/pane-ring.ts';
 import { windowStage } from '../windows/window-processor.ts';
 import { Declaration } from './declaration.ts';
@@ -88,7 +87,7 @@ export class DeclaredWindows {
       topic: from.topic,
       outputTopic: topic,
       make: ({ input, output }) => {
-        const stage: unknown = windowStage({
+        return windowStage({
           name: this.#name,
           source: {
             topic: from.topic,
@@ -98,7 +97,6 @@ export class DeclaredWindows {
           windows: { stepMs: this.#stepMs, latenessMs: this.#latenessMs, features: this.#features },
           output: { topic, partitions: output, isCopartitioned: input === output, writer: this.#writer(row) },
         });
-        return stage as DirectSubTopology<never>;
       },
     });
   }

@@ -19,7 +19,7 @@ import {
   type Wanted,
 } from './question.ts';
 
-type AnyTopology = SubTopology<never> | DirectSubTopology<never>;
+type AnyTopology = SubTopology<never> | DirectSubTopology;
 
 interface Readable {
   readonly topology: AnyTopology;

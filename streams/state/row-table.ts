@@ -1,156 +1,150 @@
-// The rows of one direct task: decoded ones in memory up to a bound, all committed ones in the local store, changes in the changelog.
+// The rows of one direct task: in memory up to a bound, all committed ones in the local store, changes in the changelog.
 //
 //   changed ──commit──► changelog (in the transaction) ──now and then, after a commit──► local store, with the changelog position
 //
-// The store may lag behind the changelog by the changes of `STORE_EVERY_MS`: a killed instance reads that tail again and no more.
+// The store may lag behind the changelog by the changes of a few commits (`isStoreDue`): a killed instance reads that tail again and
+// no more.
 import { type RecordSlab, type TopicPartition } from '../log.ts';
 import { type OutputBatches } from '../output-batches.ts';
 import { type StateStore, type StoreWrite } from '../store.ts';
-import { ClockHand } from './clock-hand.ts';
 import { CommittedRows } from './committed-rows.ts';
 import { positionWrite } from './position.ts';
+import { type Row, type RowSerde } from './row.ts';
+import { ArenaRow, RowArena } from './row-arena.ts';
 
-/** How a row is made and kept. Law: read(write(row)) behaves as row. */
-export interface RowSerde<R> {
-  newRow(): R;
-  /** what it takes in memory, about */
-  sizeBytes(row: R): number;
-  /** what `write` takes at most */
-  bytesMax(row: R): number;
-  /** @returns the position behind the row */
-  write(row: R, into: Buffer, at: number): number;
-  read(bytes: Buffer): R;
-}
+/** Lists of the arena. */
+const CHANGED = 0;
+/** Changed since the last draw for the store. */
+const UNSTORED = 1;
+/** Being read from the store. */
+const LOADING = 2;
 
-export interface RowEntry<R> {
-  /** the key's bytes, one per character */
-  readonly key: string;
-  row: R;
-  /** since the last commit was drawn */
-  changed: boolean;
-  /** since the last draw for the store */
-  unstored: boolean;
-  /** drawn for the store and not written there yet */
-  storing: boolean;
-  /** sweep at which it was used last */
-  usedAt: number;
-  sizeBytes: number;
-}
-
-/** A map entry, its key and its object, about. */
-const ENTRY_BYTES = 160;
 /** Rows between two looks at how full the batch is. */
 const ROLL_EVERY = 50;
+/** Changes that the store lacks are kept for who reads from outside, and are read again after a kill: no more than so many bytes. */
+const UNSTORED_CHANGES_BYTES_MAX = 4 * 1024 * 1024;
+/** Rows that the store lacks cannot be let go of: no more than this part of memory is theirs. */
+const UNSTORED_SHARE_MAX = 1 / 4;
+/** Rows are written side by side into buffers of so many bytes. */
+const WRITES_BYTES = 256 * 1024;
 
-export class RowTable<R> {
+export class RowTable {
   /** for who reads from outside */
   readonly committed: CommittedRows;
   readonly #store: StateStore;
-  readonly #serde: RowSerde<R>;
+  readonly #serde: RowSerde;
   readonly #cacheBytesMax: number;
-  readonly #rows = new Map<string, RowEntry<R>>();
-  #changed: RowEntry<R>[] = [];
-  #unstored: RowEntry<R>[] = [];
-  readonly #hand = new ClockHand(this.#rows);
-  #storing: RowEntry<R>[] = [];
-  #cachedBytes = 0;
-  #sweep = 0;
+  readonly #arena: RowArena;
+  readonly #row: ArenaRow;
+  /** draws for the store so far, and the last that is there */
+  #draws = 0;
+  #stored = 0;
   /** no row is in the store that is not in memory: a key that is not here is new */
   #complete: boolean;
 
   /** @param isEmpty the store holds nothing yet */
-  constructor(store: StateStore, serde: RowSerde<R>, cacheBytesMax: number, isEmpty: boolean) {
+  constructor(store: StateStore, serde: RowSerde, cacheBytesMax: number, isEmpty: boolean) {
     this.#store = store;
     this.committed = new CommittedRows(store);
     this.#serde = serde;
     this.#cacheBytesMax = cacheBytesMax;
+    this.#arena = new RowArena(cacheBytesMax);
+    this.#row = new ArenaRow(this.#arena);
     this.#complete = isEmpty;
   }
 
   get cachedRows(): number {
-    return this.#rows.size;
+    return this.#arena.rows;
   }
 
   get cachedBytes(): number {
-    return this.#cachedBytes;
+    return this.#arena.bytes;
   }
 
-  /** Whether rows may have to be read before `entryOf` is called. */
+  /** Whether rows may have to be read before `rowOf` is called. */
   get needsLoading(): boolean {
     return !this.#complete;
   }
 
   /** Brings the rows of these records into memory. */
   async load(slab: RecordSlab): Promise<void> {
-    const missing = new Set<string>();
+    const keys: Buffer[] = [];
     for (let index = 0; index < slab.count; index += 1) {
       const start = slab.keyStarts[index] ?? -1;
-      if (start < 0) continue;
-      const key = slab.data.toString('latin1', start, slab.keyEnds[index]);
-      const known = this.#rows.get(key);
-      if (known === undefined) missing.add(key);
-      else known.usedAt = this.#sweep;
+      const end = slab.keyEnds[index] ?? start;
+      if (start < 0 || this.#arena.find(slab.data, start, end) >= 0) continue;
+      this.#arena.mark(this.#arena.add(slab.data, start, end, this.#serde.doubles), LOADING);
+      keys.push(slab.data.subarray(start, end));
     }
-    if (missing.size === 0) return;
-    const keys = [...missing];
-    const values = await this.#store.multiGet(keys.map((key) => Buffer.from(key, 'latin1')));
-    for (const [index, key] of keys.entries()) {
-      const value = values[index] ?? null;
-      if (value !== null) this.#keep(key, this.#serde.read(value));
+    if (keys.length > 0) await this.#fill(keys);
+  }
+
+  /** The rows that are marked as being read. */
+  async #fill(keys: readonly Buffer[]): Promise<void> {
+    const loading = this.#arena.lists[LOADING]?.addresses ?? [];
+    try {
+      const values = await this.#store.multiGet(keys);
+      for (const [index, value] of values.entries()) {
+        if (value === null) continue;
+        this.#arena.open(this.#row, loading[index] ?? -1);
+        this.#serde.read(value, this.#row);
+        this.#arena.keep(this.#row);
+      }
+      this.#arena.unmarkAll(LOADING);
+    } catch (error) {
+      // not as if they were new
+      const unread = [...loading];
+      this.#arena.unmarkAll(LOADING);
+      for (const address of unread) this.#arena.remove(address);
+      throw error;
     }
   }
 
-  /** The row of a key, made when there is none. Rows must have been loaded before where `needsLoading`. */
-  entryOf(key: string): RowEntry<R> {
-    const known = this.#rows.get(key);
-    if (known !== undefined) {
-      known.usedAt = this.#sweep;
-      return known;
-    }
-    return this.#keep(key, this.#serde.newRow());
+  /**
+   * The row of a key, made when there is none; until the next call, for it is always the same object. Rows must have been loaded
+   * before where `needsLoading`.
+   */
+  rowOf(key: Buffer, start: number, end: number): Row {
+    const known = this.#arena.find(key, start, end);
+    this.#arena.open(this.#row, known >= 0 ? known : this.#arena.add(key, start, end, this.#serde.doubles));
+    return this.#row;
   }
 
-  /** A row that is in memory. */
-  peek(key: string): R | undefined {
-    return this.#rows.get(key)?.row;
-  }
-
-  #keep(key: string, row: R): RowEntry<R> {
-    const sizeBytes = ENTRY_BYTES + key.length + this.#serde.sizeBytes(row);
-    const entry = { key, row, changed: false, unstored: false, storing: false, usedAt: this.#sweep, sizeBytes };
-    this.#rows.set(key, entry);
-    this.#hand.came();
-    this.#cachedBytes += sizeBytes;
-    return entry;
-  }
-
-  /** The row was changed in place. */
-  change(entry: RowEntry<R>): void {
-    if (!entry.changed) {
-      entry.changed = true;
-      this.#changed.push(entry);
-    }
-    if (!entry.unstored) {
-      entry.unstored = true;
-      this.#unstored.push(entry);
-    }
+  /** The row that `rowOf` gave last was changed. */
+  changed(): void {
+    this.#arena.keep(this.#row);
+    this.#arena.mark(this.#row.address, CHANGED);
+    this.#arena.mark(this.#row.address, UNSTORED);
   }
 
   get hasChanged(): boolean {
-    return this.#changed.length > 0;
+    return this.#addresses(CHANGED).length > 0;
+  }
+
+  #addresses(list: number): readonly number[] {
+    return this.#arena.lists[list]?.addresses ?? [];
   }
 
   /** Appends what has changed since the last call as changelog records. */
   drawChangelog(outputs: OutputBatches, { topic, partition }: TopicPartition): void {
     const into = outputs.builderFor(topic, partition);
-    for (const [index, entry] of this.#changed.entries()) {
+    const row = this.#row;
+    for (const [index, address] of this.#addresses(CHANGED).entries()) {
       if (index % ROLL_EVERY === 0) outputs.roll();
-      entry.changed = false;
-      const key = Buffer.from(entry.key, 'latin1');
-      const at = into.begin(0, key, 0, key.length, this.#serde.bytesMax(entry.row));
-      into.end(this.#serde.write(entry.row, into.bytes, at));
+      const key = this.#arena.keyAt(address);
+      this.#arena.open(row, address);
+      const at = into.begin(0, key.bytes, key.start, key.end, this.#serde.bytesMax(row));
+      into.end(this.#serde.write(row, into.bytes, at));
     }
-    this.#changed = [];
+    this.#arena.unmarkAll(CHANGED);
+  }
+
+  /** Whether the store lacks as much as it should. */
+  get isStoreDue(): boolean {
+    return (
+      this.committed.sizeBytes > UNSTORED_CHANGES_BYTES_MAX ||
+      (this.#arena.lists[UNSTORED]?.bytes ?? 0) > UNSTORED_SHARE_MAX * this.#cacheBytesMax
+    );
   }
 
   /**
@@ -158,44 +152,65 @@ export class RowTable<R> {
    * anything is drawn again. Until then memory is the only place where these rows are.
    */
   drawStore(): StoreWrite[] {
-    const entries = this.#unstored;
-    this.#unstored = [];
-    this.#storing = entries;
-    return entries.map((entry) => {
-      entry.unstored = false;
-      entry.storing = true;
-      const value = Buffer.allocUnsafe(this.#serde.bytesMax(entry.row));
-      const sizeBytes = ENTRY_BYTES + entry.key.length + this.#serde.sizeBytes(entry.row);
-      this.#cachedBytes += sizeBytes - entry.sizeBytes;
-      entry.sizeBytes = sizeBytes;
-      const end = this.#serde.write(entry.row, value, 0);
-      return { key: Buffer.from(entry.key, 'latin1'), value: value.subarray(0, end) };
-    });
+    this.#draws += 1;
+    const writes = new WritesBuffer();
+    const row = this.#row;
+    for (const address of this.#addresses(UNSTORED)) {
+      this.#arena.setDrawn(address, this.#draws);
+      this.#arena.open(row, address);
+      const key = this.#arena.keyAt(address);
+      writes.add(key, this.#serde.bytesMax(row), (into, at) => this.#serde.write(row, into, at));
+    }
+    this.#arena.unmarkAll(UNSTORED);
+    return writes.all;
   }
 
   async writeStore(writes: readonly StoreWrite[], nextOffset: number): Promise<void> {
-    const entries = this.#storing;
+    const draw = this.#draws;
     const { commits } = this.committed;
     await this.#store.write([...writes, positionWrite(nextOffset)]);
     this.committed.stored(commits);
-    for (const entry of entries) entry.storing = false;
+    this.#stored = draw;
   }
 
   /** Lets go of rows that were not used lately while memory is above its bound. Only between slabs. */
   sweep(): void {
-    this.#sweep += 1;
-    this.#hand.sweep(
-      () => this.#cachedBytes > this.#cacheBytesMax,
-      (entry) => {
-        if (entry.unstored || entry.storing || entry.changed || entry.usedAt >= this.#sweep - 1) return;
-        this.#rows.delete(entry.key);
-        this.#cachedBytes -= entry.sizeBytes;
-        this.#complete = false;
-      },
+    const gone = this.#arena.sweep(
+      (address) =>
+        this.#arena.isMarked(address, UNSTORED) ||
+        this.#arena.isMarked(address, CHANGED) ||
+        this.#arena.drawnAt(address) > this.#stored,
     );
+    if (gone > 0) this.#complete = false;
   }
 
   async close(): Promise<void> {
     await this.#store.close();
+  }
+}
+
+/** Keys and values of writes, copied side by side: what they were copied from may move while the store reads them. */
+class WritesBuffer {
+  readonly all: StoreWrite[] = [];
+  #bytes = Buffer.alloc(0);
+  #at = 0;
+
+  add(
+    key: { readonly bytes: Buffer; readonly start: number; readonly end: number },
+    valueBytesMax: number,
+    write: (into: Buffer, at: number) => number,
+  ): void {
+    const keyBytes = key.end - key.start;
+    if (this.#at + keyBytes + valueBytesMax > this.#bytes.length) {
+      this.#bytes = Buffer.allocUnsafeSlow(Math.max(WRITES_BYTES, keyBytes + valueBytesMax));
+      this.#at = 0;
+    }
+    const keyStart = this.#at;
+    const valueStart = keyStart + key.bytes.copy(this.#bytes, keyStart, key.start, key.end);
+    this.#at = write(this.#bytes, valueStart);
+    this.all.push({
+      key: this.#bytes.subarray(keyStart, valueStart),
+      value: this.#bytes.subarray(valueStart, this.#at),
+    });
   }
 }

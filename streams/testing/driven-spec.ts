@@ -5,6 +5,7 @@ import { StateKeys, nodeStateSerde } from '../builder/node-state.ts';
 import { stagesOf } from '../builder/stages.ts';
 import { type TopicSpec } from '../log.ts';
 import { type ApplicationSpec, type OutputLane } from '../processor.ts';
+import { readSingle } from '../state/row.ts';
 
 /** How a value is found that a step keeps. */
 export interface KnownStore {
@@ -74,7 +75,7 @@ function storesOf({ id, subTopologies }: ApplicationSpec): Map<string, KnownStor
   for (const topology of subTopologies) {
     if (topology.kind === 'direct') {
       const { store } = topology;
-      if (store !== null) add(store.name, (bytes) => store.serde.read(bytes));
+      if (store !== null) add(store.name, (bytes) => readSingle(store.serde, bytes));
     } else {
       const { store } = topology;
       if (store !== null) add(store.name, (bytes) => store.serde.decode(bytes));

@@ -7,6 +7,7 @@
 // A window of `size` ending in the pane of the newest event covers the panes (newest − size/step, newest].
 import { type NumericAggregate } from '../aggregates/aggregate.ts';
 import { Failure } from '../../schemas/failure.ts';
+import { type Row } from '../state/row.ts';
 
 export interface WindowedFeature {
   readonly name: string;
@@ -25,16 +26,6 @@ export interface PaneRingSpec {
   /** how far behind the newest event of its key an event may still count, ms */
   readonly latenessMs: number;
   readonly features: readonly WindowedFeature[];
-}
-
-/** The panes of one key. */
-export interface PaneRow {
-  data: Float64Array;
-  /** doubles before the oldest pane, in `data` */
-  start: number;
-  panes: number;
-  /** event time of the event that was counted last, late or not, epoch ms; NaN: none was, or nobody wrote it down */
-  lastMs: number;
 }
 
 /** An aggregate over one field: kept once per pane, however many windows ask for it. */
@@ -107,8 +98,9 @@ export class PaneRing {
     this.#partials = new Float64Array(this.#windows.length * slot);
   }
 
-  newRow(): PaneRow {
-    return { data: new Float64Array(FIRST_PANES * this.stride), start: 0, panes: 0, lastMs: Number.NaN };
+  /** room of a new row */
+  get doubles(): number {
+    return FIRST_PANES * this.stride;
   }
 
   /**
@@ -117,14 +109,7 @@ export class PaneRing {
    * @param into one double per feature at `intoAt`; NaN: undefined
    * @returns false, and nothing has changed: the event is later than `lateness`, or than the largest window
    */
-  add(
-    row: PaneRow,
-    timeMs: number,
-    fields: Float64Array,
-    fieldsAt: number,
-    into: Float64Array,
-    intoAt: number,
-  ): boolean {
+  add(row: Row, timeMs: number, fields: Float64Array, fieldsAt: number, into: Float64Array, intoAt: number): boolean {
     const pane = Math.floor(timeMs / this.stepMs);
     const at = this.#paneFor(row, pane);
     if (at < 0) return false;
@@ -144,12 +129,12 @@ export class PaneRing {
   }
 
   /** Number of the newest pane; −∞ for an empty row. */
-  newestPane({ data, start, panes }: PaneRow): number {
+  newestPane({ data, start, panes }: Row): number {
     return panes === 0 ? -Infinity : (data[start + (panes - 1) * this.stride] ?? 0);
   }
 
   /** Where the pane stands in the row's data, made when it is missing; −1: too late. */
-  #paneFor(row: PaneRow, pane: number): number {
+  #paneFor(row: Row, pane: number): number {
     const { stride } = this;
     const newest = this.newestPane(row);
     if (pane > newest) {
@@ -165,19 +150,19 @@ export class PaneRing {
   }
 
   /** Lets go of panes up to this number. */
-  #drop(row: PaneRow, upTo: number): void {
+  #drop(row: Row, upTo: number): void {
     const { data } = row;
     while (row.panes > 0 && (data[row.start] ?? 0) <= upTo) {
       row.start += this.stride;
       row.panes -= 1;
     }
-    if (row.panes === 0) row.start = 0;
+    if (row.panes === 0) row.start = row.base;
   }
 
-  #append(row: PaneRow, pane: number): number {
+  #append(row: Row, pane: number): number {
     const { stride } = this;
     let at = row.start + row.panes * stride;
-    if (at + stride > row.data.length) {
+    if (at + stride > row.end) {
       makeRoom(row, stride);
       at = row.start + row.panes * stride;
     }
@@ -186,10 +171,10 @@ export class PaneRing {
     return at;
   }
 
-  #insert(row: PaneRow, index: number, pane: number): number {
+  #insert(row: Row, index: number, pane: number): number {
     const { stride } = this;
     const end = row.start + row.panes * stride;
-    if (end + stride > row.data.length) makeRoom(row, stride);
+    if (end + stride > row.end) makeRoom(row, stride);
     const at = row.start + index * stride;
     row.data.copyWithin(at + stride, at, row.start + row.panes * stride);
     row.panes += 1;
@@ -203,7 +188,7 @@ export class PaneRing {
   }
 
   // From the smallest window to the largest: each is the fold of the panes that the smaller one lacks, and of that one.
-  #fold(row: PaneRow, timeMs: number, into: Float64Array, intoAt: number): void {
+  #fold(row: Row, timeMs: number, into: Float64Array, intoAt: number): void {
     const { stride } = this;
     const { data, start, panes } = row;
     const partials = this.#partials;
@@ -231,7 +216,7 @@ export class PaneRing {
   }
 
   /** The windows' values as `add` gave them for the event that was counted last. */
-  values(row: PaneRow): (number | null)[] {
+  values(row: Row): (number | null)[] {
     const into = new Float64Array(this.width);
     if (row.panes === 0) return this.#features.map(() => null);
     this.#fold(row, row.lastMs, into, 0);
@@ -240,15 +225,11 @@ export class PaneRing {
 }
 
 /** Room for one more pane behind the newest. */
-function makeRoom(row: PaneRow, stride: number): void {
+function makeRoom(row: Row, stride: number): void {
   const used = row.panes * stride;
   // much of it may be free in front
-  if (row.start >= used) {
-    row.data.copyWithin(0, row.start, row.start + used);
-  } else {
-    const larger = new Float64Array(Math.max(2 * used, used + 2 * stride));
-    larger.set(row.data.subarray(row.start, row.start + used));
-    row.data = larger;
-  }
-  row.start = 0;
+  if (row.start - row.base >= used && row.start > row.base) {
+    row.data.copyWithin(row.base, row.start, row.start + used);
+    row.start = row.base;
+  } else row.move(Math.max(2 * used, used + 2 * stride), used);
 }

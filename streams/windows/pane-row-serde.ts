@@ -6,7 +6,8 @@
 // Version 1 had no event time: what depends on it (time since last, decayed sum) is null until the next event.
 // Law: decode(encode(row)) behaves as row.
 import { Failure } from '../../schemas/failure.ts';
-import { type PaneRing, type PaneRow } from './pane-ring.ts';
+import { type Row } from '../state/row.ts';
+import { type PaneRing } from './pane-ring.ts';
 
 const VERSION = 2;
 const WITHOUT_TIME = 1;
@@ -15,12 +16,12 @@ const WHOLE_MAX = 2 ** 44;
 const DOUBLE_BYTES = 9;
 
 /** Bytes that a row takes at most. */
-export function rowBytesMax(ring: PaneRing, row: PaneRow): number {
+export function rowBytesMax(ring: PaneRing, row: Row): number {
   return 1 + 2 * DOUBLE_BYTES + row.panes * ring.stride * DOUBLE_BYTES;
 }
 
 /** @returns the position behind the row */
-export function writeRow(ring: PaneRing, { data, start, panes, lastMs }: PaneRow, into: Buffer, at: number): number {
+export function writeRow(ring: PaneRing, { data, start, panes, lastMs }: Row, into: Buffer, at: number): number {
   const { stride } = ring;
   into[at++] = VERSION;
   at = writeDouble(into, at, panes);
@@ -60,24 +61,27 @@ function writeDouble(into: Buffer, at: number, value: number): number {
   return into.writeDoubleLE(value, at + 1);
 }
 
-/** @throws Failure `undecodable_record` */
-export function readRow(ring: PaneRing, bytes: Buffer): PaneRow {
+/**
+ * @param into empty; it gets room for one pane more than it has, for the next event often opens one
+ * @throws Failure `undecodable_record`
+ */
+export function readRow({ stride }: PaneRing, bytes: Buffer, into: Row): void {
   if (bytes[0] !== VERSION && bytes[0] !== WITHOUT_TIME)
     throw new Failure('undecodable_record', `A window row has the unknown version ${bytes[0]}.`, {
       fix: 'Delete the state folder, and the changelog where its rows were written by another program.',
     });
   const reader = new DoubleReader(bytes, 1);
-  const { stride } = ring;
   const panes = reader.next();
-  const lastMs = bytes[0] === WITHOUT_TIME ? Number.NaN : reader.next();
-  const data = new Float64Array(Math.max(1, panes) * stride);
+  if ((panes + 1) * stride > into.end - into.base) into.move((panes + 1) * stride, 0);
+  into.panes = panes;
+  into.lastMs = bytes[0] === WITHOUT_TIME ? Number.NaN : reader.next();
+  const { data, start } = into;
   let pane = 0;
-  for (let index = 0; index < panes; index += 1) {
+  for (let at = start; at < start + panes * stride; at += stride) {
     pane += reader.next();
-    data[index * stride] = pane;
-    for (let slot = 1; slot < stride; slot += 1) data[index * stride + slot] = reader.next();
+    data[at] = pane;
+    for (let slot = 1; slot < stride; slot += 1) data[at + slot] = reader.next();
   }
-  return { data, start: 0, panes, lastMs };
 }
 
 class DoubleReader {

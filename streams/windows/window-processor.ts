@@ -6,8 +6,9 @@ import { type MutableRow, type RowWriter } from '../fields/row-writer.ts';
 import { NEVER_MS } from '../lane.ts';
 import { type RecordSlab } from '../log.ts';
 import { partitionOfKey } from '../murmur2.ts';
-import { type RowSerde, type RowTable } from '../state/row-table.ts';
-import { PaneRing, type PaneRingSpec, type PaneRow } from './pane-ring.ts';
+import { type Row, type RowSerde } from '../state/row.ts';
+import { type RowTable } from '../state/row-table.ts';
+import { PaneRing, type PaneRingSpec } from './pane-ring.ts';
 import { readRow, rowBytesMax, writeRow } from './pane-row-serde.ts';
 import { Failure } from '../../schemas/failure.ts';
 
@@ -30,14 +31,13 @@ export interface WindowStage {
   };
 }
 
-export function windowStage(stage: WindowStage): DirectSubTopology<PaneRow> {
+export function windowStage(stage: WindowStage): DirectSubTopology {
   const ring = new PaneRing(stage.windows);
-  const serde: RowSerde<PaneRow> = {
-    newRow: () => ring.newRow(),
-    sizeBytes: (row) => 8 * row.data.length + 100,
+  const serde: RowSerde = {
+    doubles: ring.doubles,
     bytesMax: (row) => rowBytesMax(ring, row),
     write: (row, into, at) => writeRow(ring, row, into, at),
-    read: (bytes) => readRow(ring, bytes),
+    read: (bytes, into) => readRow(ring, bytes, into),
   };
   return {
     kind: 'direct',
@@ -49,7 +49,7 @@ export function windowStage(stage: WindowStage): DirectSubTopology<PaneRow> {
 }
 
 /** As of the last event of the key: what its output row said of the windows. */
-function shown({ features }: PaneRingSpec, ring: PaneRing, row: PaneRow): unknown {
+function shown({ features }: PaneRingSpec, ring: PaneRing, row: Row): unknown {
   const values = ring.values(row);
   return {
     eventTimeMs: Number.isNaN(row.lastMs) ? null : row.lastMs,
@@ -60,14 +60,14 @@ function shown({ features }: PaneRingSpec, ring: PaneRing, row: PaneRow): unknow
 class WindowProcessor implements DirectProcessor {
   readonly #stage: WindowStage;
   readonly #ring: PaneRing;
-  readonly #context: DirectContext<PaneRow>;
-  readonly #rows: RowTable<PaneRow>;
+  readonly #context: DirectContext;
+  readonly #rows: RowTable;
   readonly #builders: readonly BatchBuilder[];
   readonly #fields: Float64Array;
   readonly #row: MutableRow;
   timeMs = NEVER_MS;
 
-  constructor(stage: WindowStage, ring: PaneRing, context: DirectContext<PaneRow>) {
+  constructor(stage: WindowStage, ring: PaneRing, context: DirectContext) {
     if (context.rows === null) throw new Failure('internal', 'Windows need a store.');
     this.#stage = stage;
     this.#ring = ring;
@@ -124,13 +124,12 @@ class WindowProcessor implements DirectProcessor {
       return;
     }
     const keyEnd = slab.keyEnds[index] ?? keyStart;
-    const entry = this.#rows.entryOf(slab.data.toString('latin1', keyStart, keyEnd));
     const row = this.#row;
-    if (!this.#ring.add(entry.row, timeMs, this.#fields, 0, row.values, 0)) {
+    if (!this.#ring.add(this.#rows.rowOf(slab.data, keyStart, keyEnd), timeMs, this.#fields, 0, row.values, 0)) {
       this.#context.deadLetter(slab, index, tooLate(timeMs, this.#stage.windows), 'process');
       return;
     }
-    this.#rows.change(entry);
+    this.#rows.changed();
     if (timeMs > this.timeMs) this.timeMs = timeMs;
     row.keyData = slab.data;
     row.keyStart = keyStart;

@@ -31,11 +31,11 @@ export interface WindowsOptions {
 }
 
 /** Its store is called `windows`. */
-export function windowsStage({ input, output, partitions, time, value }: WindowsOptions): DirectSubTopology<never> {
+export function windowsStage({ input, output, partitions, time, value }: WindowsOptions): DirectSubTopology {
   const feature = (name: string, aggregate: typeof count, field: number) =>
     SIZES_MS.map((sizeMs) => ({ name: `${name}_${sizeMs}`, aggregate, field, sizeMs }));
   const fields = ['number', value, ...(time === null ? [] : [time])];
-  const stage: unknown = windowStage({
+  return windowStage({
     name: 'windows',
     source: {
       topic: input,
@@ -61,7 +61,6 @@ export function windowsStage({ input, output, partitions, time, value }: Windows
       ]),
     },
   });
-  return stage as DirectSubTopology<never>;
 }
 
 /**

@@ -8,7 +8,8 @@ import { last } from '../../../../streams/aggregates/first-last.ts';
 import { timeSinceLast } from '../../../../streams/aggregates/time-since-last.ts';
 import { mean, sum } from '../../../../streams/aggregates/sum.ts';
 import { type NumericAggregate } from '../../../../streams/aggregates/aggregate.ts';
-import { PaneRing, type PaneRow } from '../../../../streams/windows/pane-ring.ts';
+import { type Row, SingleRow } from '../../../../streams/state/row.ts';
+import { PaneRing } from '../../../../streams/windows/pane-ring.ts';
 import { readRow, rowBytesMax, writeRow } from '../../../../streams/windows/pane-row-serde.ts';
 
 const STEP_MS = 10;
@@ -78,11 +79,17 @@ function naive(counted: readonly Event[]): (number | null)[] {
   });
 }
 
-function rewritten(ring: PaneRing, row: PaneRow): PaneRow {
+function readSingle(ring: PaneRing, bytes: Buffer): Row {
+  const row = new SingleRow(ring.doubles);
+  readRow(ring, bytes, row);
+  return row;
+}
+
+function rewritten(ring: PaneRing, row: Row): Row {
   const bytes = Buffer.alloc(rowBytesMax(ring, row) + 2);
   const end = writeRow(ring, row, bytes, 2);
   assert.ok(end <= bytes.length);
-  return readRow(ring, bytes.subarray(2, end));
+  return readSingle(ring, bytes.subarray(2, end));
 }
 
 test('windows over panes equal a naive computation, late events and restarts included', () => {
@@ -91,7 +98,7 @@ test('windows over panes equal a naive computation, late events and restarts inc
       const ring = ringFor(latenessMs);
       const into = new Float64Array(ring.width + 1);
       const counted: Event[] = [];
-      let row = ring.newRow();
+      let row: Row = new SingleRow(ring.doubles);
       let nowMs = 1000;
       for (const { stepMs, a, b, restart } of steps) {
         const event = { timeMs: nowMs + stepMs, a, b };
@@ -132,7 +139,7 @@ test('rows of any doubles are read as they were written', () => {
     fc.property(fc.integer({ min: 0, max: 5 }), fc.array(double, { minLength: 60, maxLength: 60 }), (panes, slots) => {
       const data = new Float64Array(panes * ring.stride);
       for (let at = 0; at < data.length; at += 1) data[at] = at % ring.stride === 0 ? 400_000 + at : (slots[at] ?? 0);
-      const read = rewritten(ring, { data, start: 0, panes, lastMs: slots[0] ?? 0 });
+      const read = rewritten(ring, Object.assign(new SingleRow(0), { data, panes, lastMs: slots[0] ?? 0 }));
       assert.equal(read.panes, panes);
       assert.ok(Object.is(read.lastMs, slots[0]));
       for (let at = 0; at < data.length; at += 1) assert.ok(Object.is(read.data[at], data[at]), `${data[at]}`);
@@ -149,7 +156,7 @@ test('a row that was written without the time of its last event has the same pan
     ],
   });
   // as version 1 wrote it: one pane, 100, with two events, the last at 1003
-  const row = readRow(ring, Buffer.from([1, 1 << 2, 0x90, 0x03, 2 << 2, 0xac, 0x1f]));
+  const row = readSingle(ring, Buffer.from([1, 1 << 2, 0x90, 0x03, 2 << 2, 0xac, 0x1f]));
   assert.deepEqual([...row.data.subarray(0, 3)], [100, 2, 1003]);
   assert.deepEqual([row.panes, row.lastMs, ring.values(row)], [1, Number.NaN, [2, null]]);
   const into = new Float64Array(2);

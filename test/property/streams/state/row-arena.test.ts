@@ -1,0 +1,181 @@
+// Rows in an arena are what a map of arrays would be, whatever grows, moves, is swept and comes again; and what memory is said to be
+// taken is.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { AddressIndex } from '../../../../streams/state/address-index.ts';
+import { ArenaRow, RowArena } from '../../../../streams/state/row-arena.ts';
+
+const MARKED = 0;
+const STORED = 1;
+
+type Step =
+  | { readonly kind: 'append'; readonly key: number; readonly value: number; readonly times: number }
+  | { readonly kind: 'sweep' }
+  | { readonly kind: 'unmark' };
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 12,
+    arbitrary: fc.record({
+      kind: fc.constant('append' as const),
+      key: fc.nat(300),
+      value: fc.double(),
+      times: fc.integer({ min: 1, max: 40 }),
+    }),
+  },
+  { weight: 2, arbitrary: fc.constantFrom({ kind: 'sweep' as const }, { kind: 'unmark' as const }) },
+);
+
+/** Some short, some longer than a double, some equal but for their end. */
+function keyOf(number: number): Buffer {
+  return Buffer.from(number % 7 === 0 ? `k${number}` : `${'a-rather-long-key-'.repeat(number % 4)}${number}`);
+}
+
+class Model {
+  readonly arena: RowArena;
+  readonly row: ArenaRow;
+  readonly rows = new Map<string, { values: number[]; time: number; marked: boolean }>();
+
+  constructor(bytesMax: number) {
+    this.arena = new RowArena(bytesMax);
+    this.row = new ArenaRow(this.arena);
+  }
+
+  append(key: Buffer, value: number): void {
+    const { arena, row } = this;
+    let address = arena.find(key, 0, key.length);
+    const known = this.rows.get(key.toString());
+    assert.equal(address >= 0, known !== undefined);
+    if (address < 0) address = arena.add(key, 0, key.length, 2);
+    arena.open(row, address);
+    if (row.start + row.panes === row.end) row.move(2 * row.panes + 1, row.panes);
+    row.data[row.start + row.panes] = value;
+    row.panes += 1;
+    row.lastMs = value;
+    arena.keep(row);
+    arena.mark(row.address, MARKED);
+    arena.mark(row.address, STORED);
+    const values = [...(known?.values ?? []), value];
+    this.rows.set(key.toString(), { values, time: value, marked: true });
+  }
+
+  /** Rows without a mark may go; which did is found out by looking. */
+  sweep(): void {
+    const { arena } = this;
+    const before = arena.rows;
+    const gone = arena.sweep((address) => arena.isMarked(address, MARKED));
+    for (const [key, { marked }] of [...this.rows])
+      if (arena.find(Buffer.from(key), 0, key.length) < 0) {
+        assert.ok(!marked, `${key} had to stay`);
+        this.rows.delete(key);
+      }
+    assert.equal(before - arena.rows, gone);
+  }
+
+  unmark(): void {
+    const listed = this.arena.lists[MARKED]?.addresses.map((address) => {
+      const { bytes, start, end } = this.arena.keyAt(address);
+      return bytes.toString('latin1', start, end);
+    });
+    const marked = [...this.rows].filter(([, row]) => row.marked).map(([key]) => key);
+    assert.deepEqual([...(listed ?? [])].sort(), marked.sort());
+    this.arena.unmarkAll(MARKED);
+    this.arena.unmarkAll(STORED);
+    for (const row of this.rows.values()) row.marked = false;
+  }
+
+  check(): void {
+    const { arena, row } = this;
+    assert.equal(arena.rows, this.rows.size);
+    for (const [key, { values, time }] of this.rows) {
+      const address = arena.find(Buffer.from(key), 0, key.length);
+      assert.ok(address >= 0, key);
+      arena.open(row, address);
+      assert.deepEqual([...row.data.subarray(row.start, row.start + row.panes)], values);
+      assert.ok(Object.is(row.lastMs, time));
+    }
+  }
+}
+
+test('rows of an arena are those of a map, through growth, moves and sweeps', () => {
+  fc.assert(
+    fc.property(
+      fc.constantFrom(0, 20_000, 100_000, 10_000_000),
+      fc.array(step, { minLength: 1, maxLength: 150 }),
+      (bytesMax, steps) => {
+        const model = new Model(bytesMax);
+        for (const one of steps) {
+          if (one.kind === 'sweep') model.sweep();
+          else if (one.kind === 'unmark') model.unmark();
+          else for (let time = 0; time < one.times; time += 1) model.append(keyOf(one.key), one.value);
+        }
+        model.check();
+      },
+    ),
+    { numRuns: 150 },
+  );
+});
+
+test('memory stays within its bound when every row may go, and rows that are used stay longer than others', () => {
+  const bytesMax = 1_000_000;
+  const arena = new RowArena(bytesMax);
+  const hot = Buffer.from('hot');
+  arena.add(hot, 0, hot.length, 5);
+  for (let sweep = 0; sweep < 300; sweep += 1) {
+    for (let number = 0; number < 500; number += 1) {
+      const key = Buffer.from(`cold ${sweep} ${number}`);
+      arena.add(key, 0, key.length, 5);
+    }
+    assert.ok(arena.find(hot, 0, hot.length) >= 0, `after ${sweep} sweeps`);
+    arena.sweep(() => false);
+    assert.ok(arena.bytes <= 1.2 * bytesMax, `${arena.bytes} bytes after ${sweep} sweeps`);
+  }
+  assert.ok(arena.rows > 3000, `${arena.rows} rows`);
+});
+
+test('a row that is larger than a segment has one of its own, and its memory comes back', () => {
+  const arena = new RowArena(10_000_000);
+  const row = new ArenaRow(arena);
+  const key = Buffer.from('large');
+  arena.open(row, arena.add(key, 0, key.length, 1));
+  for (let doubles = 2; doubles < 1_000_000; doubles *= 2) {
+    row.data[row.start] = 42;
+    row.panes = 1;
+    row.move(doubles, 1);
+    arena.keep(row);
+    arena.sweep(() => true);
+  }
+  arena.open(row, arena.find(key, 0, key.length));
+  assert.equal(row.data[row.start], 42);
+  for (let sweep = 0; sweep < 20; sweep += 1) arena.sweep(() => true);
+  assert.ok(arena.bytes < 3 * 8 * (row.end - row.base), `${arena.bytes}`);
+});
+
+test('an index finds what a list of pairs has, equal hashes included', () => {
+  const pair = fc.record({ hash: fc.integer({ min: -3, max: 3 }), address: fc.nat(1000), isAdded: fc.boolean() });
+  fc.assert(
+    fc.property(fc.array(pair, { maxLength: 400 }), fc.array(fc.integer(), { maxLength: 600 }), (pairs, others) => {
+      const index = new AddressIndex();
+      const expected = new Map<number, number>();
+      others.forEach((hash, number) => index.add(hash, 2000 + number));
+      for (const { hash, address, isAdded } of pairs) {
+        const known = expected.get(address);
+        if (isAdded && known === undefined) {
+          index.add(hash, address);
+          expected.set(address, hash);
+        } else if (!isAdded && known !== undefined) {
+          index.remove(known, address);
+          expected.delete(address);
+        }
+      }
+      others.forEach((hash, number) => expected.set(2000 + number, hash));
+      assert.equal(index.size, expected.size);
+      for (const [address, hash] of expected) {
+        let slot = index.slotOf(hash);
+        while (slot >= 0 && index.addressAt(slot) !== address) slot = index.slotOf(hash, slot);
+        assert.ok(slot >= 0, `${address} under ${hash}`);
+      }
+    }),
+  );
+});

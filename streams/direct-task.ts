@@ -126,7 +126,7 @@ export class DirectTask {
 
   /** Whether it has as much to write as a transaction should hold. */
   get isFull(): boolean {
-    return this.#outputs.sizeBytes > OUTPUT_BYTES_MAX;
+    return this.#outputs.sizeBytes > OUTPUT_BYTES_MAX || this.#rows?.isFull === true;
   }
 
   /** Fetches what the next slab needs: rows that are not in memory, schemas. */

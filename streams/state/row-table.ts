@@ -10,7 +10,7 @@ import { type StateStore, type StoreWrite } from '../store.ts';
 import { CommittedRows } from './committed-rows.ts';
 import { positionWrite } from './position.ts';
 import { type Row, type RowSerde } from './row.ts';
-import { ArenaRow, RowArena } from './row-arena.ts';
+import { ArenaRow, RowArena, RowList } from './row-arena.ts';
 
 /** Lists of the arena. */
 const CHANGED = 0;
@@ -25,6 +25,8 @@ const ROLL_EVERY = 50;
 const UNSTORED_CHANGES_BYTES_MAX = 4 * 1024 * 1024;
 /** Rows that the store lacks cannot be let go of: no more than this part of memory is theirs. */
 const UNSTORED_SHARE_MAX = 1 / 4;
+/** But so many may always be: a bound that is next to nothing must not make a commit of each event. */
+const UNSTORED_ROWS_MIN = 1000;
 /** Rows are written side by side into buffers of so many bytes. */
 const WRITES_BYTES = 256 * 1024;
 
@@ -139,12 +141,19 @@ export class RowTable {
     this.#arena.unmarkAll(CHANGED);
   }
 
+  /** Whether a commit should come early: what has changed cannot be let go of before it. */
+  get isFull(): boolean {
+    return this.#takesMuch(CHANGED);
+  }
+
   /** Whether the store lacks as much as it should. */
   get isStoreDue(): boolean {
-    return (
-      this.committed.sizeBytes > UNSTORED_CHANGES_BYTES_MAX ||
-      (this.#arena.lists[UNSTORED]?.bytes ?? 0) > UNSTORED_SHARE_MAX * this.#cacheBytesMax
-    );
+    return this.committed.sizeBytes > UNSTORED_CHANGES_BYTES_MAX || this.#takesMuch(UNSTORED);
+  }
+
+  #takesMuch(list: number): boolean {
+    const { addresses, bytes } = this.#arena.lists[list] ?? new RowList();
+    return addresses.length > UNSTORED_ROWS_MIN && bytes > UNSTORED_SHARE_MAX * this.#cacheBytesMax;
   }
 
   /**

@@ -255,6 +255,8 @@ export class Application {
     let more = false;
     // equal shares: tasks that feed one repartition topic must not run far ahead of each other
     const shareMs = SLICE_MS / Math.max(1, this.#tasks.size);
+    // all at once, so that the one's store is read while another works; each waits for its own, and throws what failed
+    for (const task of this.#tasks.all) if (task.kind === 'direct') task.prepare().catch(() => undefined);
     for (const task of this.#tasks.all) {
       const before = task.steppedCount;
       more = (await workSlice(task, clock, shareMs)) || more;

@@ -21,6 +21,7 @@ const STRETCH_RECORDS = 100;
 const STORE_EVERY_MS = 2000;
 /** Above this many queued records the partition is paused. */
 const QUEUED_RECORDS_MAX = 20_000;
+const PREPARED = Promise.resolve();
 
 export interface DirectTaskOptions {
   readonly topology: DirectSubTopology;
@@ -53,6 +54,7 @@ export class DirectTask {
   /** next record of the first slab */
   #next = 0;
   #isPrepared = false;
+  #preparing: Promise<void> | null = null;
   /** behind the last record handled, control records that were read past included */
   #doneOffset: number;
   #fetchedOffset: number;
@@ -129,10 +131,17 @@ export class DirectTask {
     return this.#outputs.sizeBytes > OUTPUT_BYTES_MAX || this.#rows?.isFull === true;
   }
 
-  /** Fetches what the next slab needs: rows that are not in memory, schemas. */
-  async prepare(): Promise<void> {
+  /** Fetches what the next slab needs: rows that are not in memory, schemas. Who calls it again meanwhile waits for the same. */
+  prepare(): Promise<void> {
     const slab = this.#queue[0];
-    if (slab === undefined || this.#isPrepared) return;
+    if (slab === undefined || this.#isPrepared) return PREPARED;
+    this.#preparing ??= this.#prepare(slab).finally(() => {
+      this.#preparing = null;
+    });
+    return this.#preparing;
+  }
+
+  async #prepare(slab: RecordSlab): Promise<void> {
     if (this.#rows?.needsLoading === true) await this.#rows.load(slab);
     await this.#processor.prepare?.(slab);
     this.#isPrepared = true;
@@ -239,6 +248,7 @@ export class DirectTask {
   /** Resolves when the local store has what it was given; and all there is, where everything was committed. */
   async close(): Promise<void> {
     await this.standing.close();
+    await this.#preparing?.catch(() => undefined);
     await this.#storing;
     if (this.#rows !== null && this.#undone === 0 && !this.dirty && this.#storeFailure === null) {
       const writes = this.#rows.drawStore();

@@ -7,13 +7,13 @@ requirePeers();
 const ROUNDS = options.quick ? 1 : 3;
 const [RATE, SECONDS, WARM_SECONDS] = ['2000', options.quick ? '5' : '15', options.quick ? '4' : '8'];
 
-async function measure(name: string, command: (group: string) => string[]): Promise<Run> {
+async function measure(name: string, command: (group: string) => string[], output = `lo-${name}`): Promise<Run> {
   const group = `${name}-${process.pid}-${Math.round(performance.now())}`;
   const result = await python('latency.py', [
     name,
     'flights',
     `li-${name}`,
-    `lo-${name}`,
+    output,
     RATE,
     SECONDS,
     WARM_SECONDS,
@@ -50,6 +50,8 @@ const jobs: Readonly<Record<string, () => Promise<Run>>> = {
   'millrace at-least-once': ours('lat-mr-alo', 'alo', 1000),
   'kafka-streams at-least-once, no linger': theirs('lat-ks-alo', 'alo', 1000),
   'millrace exactly-once 20 ms': ours('lat-mr-eos-20', 'eos', 20),
+  // its own events: what producing and consuming take by themselves
+  'no engine': () => measure('lat-none', () => ['sleep', '600'], 'li-lat-none'),
 };
 const runs: Record<string, Run[]> = {};
 for (let round = 1; round <= ROUNDS; round += 1) {

@@ -1,15 +1,14 @@
 // bench: the jobs that the peers run too, for a stranger who measures them all alike.
 import { mkdirSync } from 'node:fs';
 import { Failure } from '../../schemas/failure.ts';
-import { type FeatureJobOptions } from '../bench/feature-job.ts';
+import type { FeatureJobOptions } from '../bench/feature-job.ts';
 import { startThreads } from '../threads.ts';
 import { type CliCommand, type CommandInput, positiveOption, requiredOption, say, textOption } from './command.ts';
-import { untilStopped } from './stack-commands.ts';
+import { untilStopped } from './until-stopped.ts';
 
 const GUARANTEES = { alo: 'at-least-once', eos: 'exactly-once' } as const;
 
 export const bench: CliCommand = {
-  summary: 'run a benchmark job against any Kafka, until it is stopped',
   usage:
     'feature-job --group G --in TOPIC --out TOPIC --state DIR [--brokers B] [--guarantee alo|eos] [--commit-ms N] [--threads N] [--format json|avro --registry URL]',
   help: [

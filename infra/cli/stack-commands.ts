@@ -60,7 +60,7 @@ async function startDetached(input: CommandInput, time: string): Promise<void> {
   mkdirSync(join(settings.dataDir, 'logs'), { recursive: true });
   const log = join(settings.dataDir, 'logs', 'supervisor.log');
   const file = openSync(log, 'w');
-  const child = spawn(process.execPath, [new URL('millrace.ts', import.meta.url).pathname, 'up', '--time', time], {
+  const child = spawn(process.execPath, [new URL('entry.mjs', import.meta.url).pathname, 'up', '--time', time], {
     detached: true,
     stdio: ['ignore', file, file],
   });

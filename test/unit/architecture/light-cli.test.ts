@@ -40,7 +40,7 @@ test('the walk sees what is there', () => {
 });
 
 for (const [what, entries] of Object.entries({
-  'the command line': ['infra/cli/millrace.ts'],
+  'the command line': ['infra/cli/entry.mjs', 'infra/cli/millrace.ts'],
   'bench, beside its threads': ['infra/cli/bench-command.ts'],
 }))
   test(`${what} loads no package and little else`, () => {

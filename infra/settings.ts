@@ -1,8 +1,9 @@
 // Every setting, read and checked in one place: the environment first, then millrace.yaml in the working folder.
 import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { parse } from 'yaml';
+import type { parse as parseYaml } from 'yaml';
 import { Failure } from '../schemas/failure.ts';
 import { nearest } from '../schemas/reading.ts';
 
@@ -170,6 +171,8 @@ class Reading {
 
 function readFile(path: string): Readonly<Record<string, unknown>> {
   if (!existsSync(path)) return {};
+  // its 70 modules are loaded only by who has such a file
+  const { parse } = createRequire(import.meta.url)('yaml') as { parse: typeof parseYaml };
   let value: unknown;
   try {
     value = parse(readFileSync(path, 'utf8'));

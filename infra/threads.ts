@@ -10,9 +10,22 @@ export interface Threads {
   stop(): void;
 }
 
+export interface ThreadLimits {
+  /**
+   * Of each copy's young generation; V8 lets it grow to 64 MB and more where much is allocated, whether that pays or not. Little
+   * suits who makes few objects that live on.
+   */
+  readonly youngGenerationMbMax?: number;
+}
+
 /** @param program a module that posts a message when it runs, and ends at the first message that it gets */
-export function startThreads(program: URL, copies: readonly unknown[]): Threads {
-  const workers = copies.map((workerData) => new Worker(program, { workerData }));
+export function startThreads(
+  program: URL,
+  copies: readonly unknown[],
+  { youngGenerationMbMax }: ThreadLimits = {},
+): Threads {
+  const resourceLimits = youngGenerationMbMax === undefined ? {} : { maxYoungGenerationSizeMb: youngGenerationMbMax };
+  const workers = copies.map((workerData) => new Worker(program, { workerData, resourceLimits }));
   const ended = Promise.all(workers.map(endOf)).then(() => undefined);
   const started = Promise.all(workers.map((worker) => new Promise((resolve) => worker.once('message', resolve))));
   return {

@@ -2,7 +2,7 @@
 import { Application } from '../../streams/application.ts';
 import { compile } from '../../streams/builder/compile.ts';
 import { DEFAULT_POLICIES } from '../../streams/failure-policies.ts';
-import { type SchemaRegistry } from '../../schemas/codec.ts';
+import type { SchemaRegistry } from '../../schemas/codec.ts';
 import { Failure } from '../../schemas/failure.ts';
 import { systemClock } from '../clock.ts';
 import { KafkaLog } from '../kafka/kafka-log.ts';

@@ -1,7 +1,7 @@
 // What the feature job does, declared: last, count, sum, mean and max of the departure delay over 1 h, 24 h and 7 d in hourly panes
 // by tail number, every update emitted; events and rows as JSON or as Avro in the Confluent frame.
-import { type AvroSchema } from '../../schemas/codec.ts';
-import { type DeclaredTopology } from '../../streams/builder/declaration.ts';
+import type { AvroSchema } from '../../schemas/codec.ts';
+import type { DeclaredTopology } from '../../streams/builder/declaration.ts';
 import { topology } from '../../streams/builder/topology.ts';
 import { type RowDeclaration, type WindowsDeclaration, rowSchema, windows } from '../../streams/builder/windows.ts';
 

@@ -1,7 +1,7 @@
 // What a command of the CLI is, and how it speaks: people read standard error, scripts read JSON on standard output.
-import { type ParseArgsOptionsConfig } from 'node:util';
+import type { ParseArgsOptionsConfig } from 'node:util';
 import { Failure } from '../../schemas/failure.ts';
-import { type Settings } from '../settings.ts';
+import type { Settings } from '../settings.ts';
 
 export type OptionValues = Readonly<Record<string, string | boolean | undefined>>;
 
@@ -15,7 +15,6 @@ export interface CommandInput {
 }
 
 export interface CliCommand {
-  readonly summary: string;
   /** what follows the name */
   readonly usage: string;
   readonly help: readonly string[];

@@ -4,7 +4,7 @@ import { AvroCodec, type AvroSchema } from '../../schemas/codec.ts';
 import { Failure } from '../../schemas/failure.ts';
 import { systemClock } from '../clock.ts';
 import { ClickHouseSql } from '../clickhouse/client.ts';
-import { type Connections } from '../connect.ts';
+import type { Connections } from '../connect.ts';
 import { JsonLines } from '../demo/json-lines.ts';
 import { replay as replayEvents } from '../demo/replayer.ts';
 import { clickhouseUrlOf } from '../settings.ts';
@@ -23,7 +23,6 @@ import { requireBroker } from './running.ts';
 const PROGRESS_EVERY = 20_000;
 
 export const replay: CliCommand = {
-  summary: 'produce a file of JSON lines to a topic, in event-time order',
   usage:
     'FILE.jsonl --topic T --key-field F --event-time-field F [--schema FILE.avsc] [--speed X] [--from T] [--until T]',
   help: [
@@ -146,7 +145,6 @@ async function produceLines(
 }
 
 export const sql: CliCommand = {
-  summary: 'ask ClickHouse',
   usage: '"SELECT …" [--format NAME]',
   help: [
     'Tables are in the database millrace: `millrace sql "SHOW TABLES FROM millrace"`.',
@@ -171,7 +169,6 @@ export const sql: CliCommand = {
 };
 
 export const verify: CliCommand = {
-  summary: 'check a prediction against its receipt: rows, weights, score',
   usage: 'PREDICTION_ID',
   help: [
     'Reads the prediction, looks up the feature rows that it names, hashes the weights, runs the model again, and compares.',

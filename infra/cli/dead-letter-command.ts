@@ -6,7 +6,6 @@ import { type CliCommand, type CommandInput, answer, textOption } from './comman
 import { requireBroker } from './running.ts';
 
 export const deadLetters: CliCommand = {
-  summary: 'list the records that were set aside, or put them back',
   usage: '[list|retry] [--topic T] [--code C] [--offset N]',
   help: [
     'list (default) shows what is outstanding; retry puts it back, whole, at the end of its partition, each letter once.',

@@ -1,7 +1,7 @@
 // `npm start`: the whole platform on a year of real flights, told as it happens.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Event } from '../../schemas/codec.ts';
+import type { Event } from '../../schemas/codec.ts';
 import { Failure } from '../../schemas/failure.ts';
 import { FOREVER_MS } from '../../streams/lane.ts';
 import { ClickHouseSql } from '../clickhouse/client.ts';
@@ -25,7 +25,7 @@ import {
   say,
   textOption,
 } from './command.ts';
-import { untilStopped } from './stack-commands.ts';
+import { untilStopped } from './until-stopped.ts';
 import { processesOf } from './status-command.ts';
 
 /** The slice of `--quick`: one aircraft in so many, until the first retrained model has taken over. */
@@ -40,7 +40,6 @@ const YEAR_START_MS = Date.parse('2013-01-01T00:00:00Z');
 const YEAR_END_MS = Date.parse('2014-01-01T00:00:00Z');
 
 export const demo: CliCommand = {
-  summary: "the main job: a year of New York's flights through the whole loop (`npm start`)",
   usage: '[--quick] [--once] [--report FILE] [--speed X] [--from T] [--until T]',
   help: [
     '--quick    a slice, in under two minutes: one aircraft in eight, until 2013-09-05 (or --until)',

@@ -56,7 +56,6 @@ function definitionFiles(paths: readonly string[]): { name: string; text: string
 }
 
 export const apply: CliCommand = {
-  summary: 'apply definitions from YAML files',
   usage: 'FILE|FOLDER…',
   help: [
     'Entities, feature views, endpoints, monitors, rollout and retraining policies; each change becomes an event.',
@@ -86,7 +85,6 @@ export const apply: CliCommand = {
 };
 
 export const train: CliCommand = {
-  summary: 'train a model for an endpoint on a range of time',
   usage: 'ENDPOINT --from T --to T [--reason TEXT]',
   help: [
     '--from, --to   requests of this range, with the outcomes that were known at its end',
@@ -113,7 +111,6 @@ export const train: CliCommand = {
 };
 
 export const promote: CliCommand = {
-  summary: 'make a version the champion of an endpoint',
   usage: 'ENDPOINT --version N [--approve] [--reason TEXT]',
   help: [
     '--approve   approves the version too; without it only an approved one is promoted',
@@ -139,7 +136,6 @@ export const promote: CliCommand = {
 };
 
 export const rollback: CliCommand = {
-  summary: 'go back to the champion before',
   usage: 'ENDPOINT [--version N] [--reason TEXT]',
   help: [
     '--version  goes back to this one; without it to the champion before',

@@ -4,37 +4,8 @@ import { Failure } from '../../schemas/failure.ts';
 import { nearest } from '../../schemas/reading.ts';
 import { diskFull, isDiskFull } from '../disk-space.ts';
 import { readSettings } from '../settings.ts';
-import { bench } from './bench-command.ts';
 import { type CliCommand, say } from './command.ts';
-import { replay, sql, verify } from './data-commands.ts';
-import { deadLetters } from './dead-letter-command.ts';
-import { demo } from './demo-command.ts';
-import { apply, promote, rollback, train } from './lifecycle-commands.ts';
-import { doctor, down, reset, run, up } from './stack-commands.ts';
-import { state } from './state-command.ts';
-import { status } from './status-command.ts';
-import { stream } from './stream-command.ts';
-
-const COMMANDS: Readonly<Record<string, CliCommand>> = {
-  demo,
-  up,
-  down,
-  status,
-  state,
-  apply,
-  replay,
-  train,
-  promote,
-  rollback,
-  verify,
-  sql,
-  'dead-letters': deadLetters,
-  run,
-  stream,
-  doctor,
-  reset,
-  bench,
-};
+import { COMMANDS } from './commands.ts';
 
 function overview(): string {
   const width = Math.max(...Object.keys(COMMANDS).map((name) => name.length));
@@ -50,7 +21,7 @@ function overview(): string {
   ].join('\n');
 }
 
-function helpOf(name: string, { summary, usage, help }: CliCommand): string {
+function helpOf(name: string, summary: string, { usage, help }: CliCommand): string {
   return [`millrace ${name} ${usage}`.trim(), '', `  ${summary}`, ...help.map((line) => `  ${line}`)].join('\n');
 }
 
@@ -59,17 +30,18 @@ async function main([name, ...rest]: readonly string[]): Promise<void> {
     process.stdout.write(`${overview()}\n`);
     return;
   }
-  const command = COMMANDS[name];
-  if (command === undefined) {
+  const entry = COMMANDS[name];
+  if (entry === undefined) {
     const near = nearest(name, Object.keys(COMMANDS));
     throw new WrongUsage('unknown_name', `There is no command ${name}.`, {
       field: 'COMMAND',
       fix: near === null ? '`millrace --help` lists them.' : `Did you mean ${near}?`,
     });
   }
+  const command = await entry.load();
   const { values, positionals } = parseOptions(name, command, rest);
   if (values['help'] === true) {
-    process.stdout.write(`${helpOf(name, command)}\n`);
+    process.stdout.write(`${helpOf(name, entry.summary, command)}\n`);
     return;
   }
   const abort = new AbortController();

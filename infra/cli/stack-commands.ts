@@ -11,25 +11,12 @@ import { SETTING_NAMES, type Settings, shownUrl } from '../settings.ts';
 import { addressesOf, tellAddresses } from './addresses.ts';
 import { type CliCommand, type CommandInput, StartLine, answer, say, textOption } from './command.ts';
 import { stopAll, supervisorOf } from './running.ts';
+import { untilStopped } from './until-stopped.ts';
 
 const READY_WITHIN_MS = 180_000;
 const STEP_MS = 200;
 
-/** Resolves at Ctrl-C. */
-export function untilStopped(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const keepAlive = setInterval(() => undefined, 60_000);
-    const end = (): void => {
-      clearInterval(keepAlive);
-      resolve();
-    };
-    if (signal.aborted) end();
-    else signal.addEventListener('abort', end, { once: true });
-  });
-}
-
 export const up: CliCommand = {
-  summary: 'start the platform on this machine',
   usage: '[--detach] [--time live|event]',
   help: [
     'Starts Kafka, the schema registry and ClickHouse (each unless a setting names another), and every role.',
@@ -73,7 +60,7 @@ async function startDetached(input: CommandInput, time: string): Promise<void> {
   mkdirSync(join(settings.dataDir, 'logs'), { recursive: true });
   const log = join(settings.dataDir, 'logs', 'supervisor.log');
   const file = openSync(log, 'w');
-  const child = spawn(process.execPath, [new URL('millrace.ts', import.meta.url).pathname, 'up', '--time', time], {
+  const child = spawn(process.execPath, [new URL('entry.mjs', import.meta.url).pathname, 'up', '--time', time], {
     detached: true,
     stdio: ['ignore', file, file],
   });
@@ -97,7 +84,6 @@ async function startDetached(input: CommandInput, time: string): Promise<void> {
 }
 
 export const down: CliCommand = {
-  summary: 'stop the platform that runs in the data folder',
   usage: '',
   help: ['Roles finish what they have begun, Kafka last. The data stays.'],
   options: {},
@@ -108,7 +94,6 @@ export const down: CliCommand = {
 };
 
 export const run: CliCommand = {
-  summary: 'run one role in this process, for clusters',
   usage: `--role ${ROLES.join('|')} [--instance N]`,
   help: [
     'Needs KAFKA_BROKERS, SCHEMA_REGISTRY_URL and CLICKHOUSE_URL where these are not on this machine.',
@@ -133,7 +118,6 @@ export const run: CliCommand = {
 const DATA_PARTS = ['kafka', 'state', 'clickhouse', 'logs', 'run', 'artifacts', 'training-sets', 'demo.json'];
 
 export const reset: CliCommand = {
-  summary: 'delete all data of the platform in the data folder, and start over',
   usage: '',
   help: ['Stops it first when it runs. Downloads in the cache folder stay.'],
   options: {},
@@ -157,7 +141,6 @@ interface Check {
 }
 
 export const doctor: CliCommand = {
-  summary: 'check this machine and the settings',
   usage: '[--json]',
   help: ['Looks for the tools, the ports, disk and memory, and lists every setting.'],
   options: {},

@@ -7,7 +7,6 @@ import { StateRouter } from '../state/state-router.ts';
 import { type CliCommand, answer, textOption } from './command.ts';
 
 export const state: CliCommand = {
-  summary: 'read what a running topology keeps: by key, or a range of keys',
   usage: '[APPLICATION STORE [KEY …]] [--from KEY] [--to KEY] [--limit N] [--at-least JSON] [--wait-ms N]',
   help: [
     'Without a name it lists the stores that can be read; STORE is the name of a step, of declared windows, or of a table of a join.',

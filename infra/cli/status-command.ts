@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type DescribedSubTopology, describeInWords } from '../../streams/describe-application.ts';
 import { type ApplicationState, type TaskState, topologyState } from '../../serving/console/topology.ts';
 import { reportsOf } from '../instances.ts';
-import { type Settings } from '../settings.ts';
+import type { Settings } from '../settings.ts';
 import { leftoversIn } from '../supervisor/leftovers.ts';
 import { type CliCommand, answer } from './command.ts';
 import { supervisorOf } from './running.ts';
@@ -53,7 +53,6 @@ function memoryMb(pid: number): number {
 }
 
 export const status: CliCommand = {
-  summary: 'what runs, with its memory; how far each application and task is',
   usage: '[--topology] [--json]',
   help: [
     'Of each task: the event time that it has come to, records that it has not fetched (lag) and that wait (queued), keys and bytes of its state.',

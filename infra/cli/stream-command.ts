@@ -7,10 +7,9 @@ import { startThreads } from '../threads.ts';
 import { describeTopology } from '../../streams/builder/describe.ts';
 import { type TopologyThread, loadTopology } from '../topology-runner.ts';
 import { type CliCommand, type CommandInput, answer, positiveOption, say, textOption } from './command.ts';
-import { untilStopped } from './stack-commands.ts';
+import { untilStopped } from './until-stopped.ts';
 
 export const stream: CliCommand = {
-  summary: 'run a stream processor of your own, declared in a TypeScript file',
   usage: 'FILE.ts [--describe] [--threads N] [--instance NAME] [--guarantee exactly-once|at-least-once]',
   help: [
     'FILE exports a topology as its default (streams/README.md). Start more copies, here or elsewhere, to share the partitions.',

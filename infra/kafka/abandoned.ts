@@ -1,7 +1,7 @@
 // Transactions that their instance does not end any more. Until somebody does, everybody waits for them: who reads what they wrote,
 // and who takes over the partitions whose offsets are in them.
-import { initProducerIdV5, listTransactionsV1 } from '@platformatic/kafka';
 import { type Cluster, COORDINATOR } from './cluster.ts';
+import { initProducerIdV5, listTransactionsV1 } from './library.ts';
 
 const ANY_DURATION = -1n;
 const TIMEOUT_MS = 60_000;

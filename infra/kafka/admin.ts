@@ -1,5 +1,4 @@
 // Topics, offsets and groups.
-import { createTopicsV7, deleteTopicsV6, metadataV12 } from '@platformatic/kafka';
 import { Failure } from '../../schemas/failure.ts';
 import {
   type CommittedOffset,
@@ -10,6 +9,7 @@ import {
   partitionId,
 } from '../../streams/log.ts';
 import { type Cluster } from './cluster.ts';
+import { createTopicsV7, deleteTopicsV6, metadataV12 } from './library.ts';
 import { AT, listOffsets } from './list-offsets.ts';
 import { fetchOffsets } from './membership.ts';
 import { CODE, codeOf } from './protocol-error.ts';

@@ -1,6 +1,5 @@
 // Writing without transactions: records count once they are acknowledged, offsets are committed after them. What a crash leaves
 // between the two is read, and written, again.
-import { offsetCommitV9 } from '@platformatic/kafka';
 import { Failure } from '../../schemas/failure.ts';
 import {
   type Appended,
@@ -12,6 +11,7 @@ import {
 } from '../../streams/log.ts';
 import { type BatchSender } from './batch-sender.ts';
 import { type Cluster, COORDINATOR } from './cluster.ts';
+import { offsetCommitV9 } from './library.ts';
 import { KafkaMembership, offsetTopics } from './membership.ts';
 
 export class AtLeastOnceSession implements TransactionSession {

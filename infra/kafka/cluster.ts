@@ -1,7 +1,7 @@
 // Connections to the brokers, who leads what, who coordinates whom; calls with retries while a broker is away.
-import { Connection, type ConnectionOptions, findCoordinatorV6, metadataV12 } from '@platformatic/kafka';
 import { Failure } from '../../schemas/failure.ts';
 import { type Clock } from '../../streams/clock.ts';
+import { Connection, type ConnectionOptions, findCoordinatorV6, metadataV12 } from './library.ts';
 import { codeOf, failureOf, isRetriable, refusedConnection } from './protocol-error.ts';
 
 export interface KafkaOptions {

@@ -1,9 +1,9 @@
 // The group protocol that every Kafka since 4.0 has (KIP-848): the broker assigns partitions, the member acknowledges.
-import { consumerGroupDescribeV0, consumerGroupHeartbeatV1 } from '@platformatic/kafka';
 import { type HeartbeatAnswer, type HeartbeatRequest } from '../../streams/group-member.ts';
 import { type MembershipOptions, type TopicPartition } from '../../streams/log.ts';
 import { type Cluster, COORDINATOR } from './cluster.ts';
 import { type DescribedMember, type KafkaGroupProtocol, groupProtocol } from './group-protocol.ts';
+import { consumerGroupDescribeV0, consumerGroupHeartbeatV1 } from './library.ts';
 
 export function consumerProtocol(cluster: Cluster, { group, topics, units }: MembershipOptions): KafkaGroupProtocol {
   // co-partitioned topics: the same ranges of each; otherwise partitions stay where they are

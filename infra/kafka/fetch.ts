@@ -1,6 +1,6 @@
 // The Fetch request (version 17), read committed; record batches are handed on undecoded.
-import { type Connection, type Reader, Writer } from '@platformatic/kafka';
 import { type AbortedTransaction } from '../../streams/record-batch.ts';
+import { type Connection, type Reader, Writer } from './library.ts';
 
 const FETCH = 1;
 const VERSION = 17;

@@ -1,7 +1,7 @@
 // Where partitions begin and end, from their leaders.
-import { listOffsetsV9 } from '@platformatic/kafka';
 import { type TopicPartition, partitionId } from '../../streams/log.ts';
 import { type Cluster } from './cluster.ts';
+import { listOffsetsV9 } from './library.ts';
 
 const READ_UNCOMMITTED = 0;
 const READ_COMMITTED = 1;

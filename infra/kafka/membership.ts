@@ -1,6 +1,5 @@
 // A member of a group on Kafka. What a member does is in streams/group-member.ts; how it says so, in one of the two protocols.
 import { randomUUID } from 'node:crypto';
-import { offsetFetchV9 } from '@platformatic/kafka';
 import { Failure } from '../../schemas/failure.ts';
 import { GroupMember } from '../../streams/group-member.ts';
 import {
@@ -14,6 +13,7 @@ import { type Cluster, COORDINATOR } from './cluster.ts';
 import { endAbandoned } from './abandoned.ts';
 import { consumerProtocol } from './consumer-protocol.ts';
 import { type KafkaGroupProtocol } from './group-protocol.ts';
+import { offsetFetchV9 } from './library.ts';
 import { CODE, codeOf } from './protocol-error.ts';
 import { hasStreamsGroups, resetEmptyGroup, setStandbyReplicas, streamsProtocol } from './streams-protocol.ts';
 

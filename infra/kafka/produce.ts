@@ -1,6 +1,6 @@
 // The Produce request (version 11) with record batches that were encoded before.
-import { type Connection, type Reader, Writer } from '@platformatic/kafka';
 import { type EncodedBatch, type TopicPartition } from '../../streams/log.ts';
+import { type Connection, type Reader, Writer } from './library.ts';
 
 const PRODUCE = 0;
 const VERSION = 11;

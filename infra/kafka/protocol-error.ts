@@ -1,6 +1,6 @@
 // Kafka's error codes as failures, sorted by what the caller should do.
-import { protocolErrorsCodesById } from '@platformatic/kafka';
 import { Failure } from '../../schemas/failure.ts';
+import { protocolErrorsCodesById } from './library.ts';
 
 /** The codes that this client acts on (the numbers are Kafka's). */
 export const CODE = {

@@ -1,6 +1,6 @@
 // StreamsGroupHeartbeat and StreamsGroupDescribe (KIP-1071, both version 0), which the library does not have.
-import { type Connection, type Reader, Writer } from '@platformatic/kafka';
 import { type AssignmentUnit, type KeptState, type UnitPartition } from '../../streams/log.ts';
+import { type Connection, type Reader, Writer } from './library.ts';
 
 const HEARTBEAT = 88;
 const DESCRIBE = 89;

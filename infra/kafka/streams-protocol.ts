@@ -1,13 +1,5 @@
 // The group protocol for applications with state (KIP-1071, Kafka 4.2 and newer): the broker knows the units and their changelogs,
 // leaves units where their state is, and names who keeps standby copies.
-import {
-  ConfigResourceTypes,
-  IncrementalAlterConfigOperationTypes,
-  apiVersionsV4,
-  incrementalAlterConfigsV1,
-  joinGroupV9,
-  leaveGroupV5,
-} from '@platformatic/kafka';
 import { Failure } from '../../schemas/failure.ts';
 import { type HeartbeatAnswer, type HeartbeatRequest } from '../../streams/group-member.ts';
 import {
@@ -18,6 +10,14 @@ import {
 } from '../../streams/log.ts';
 import { type Cluster, COORDINATOR } from './cluster.ts';
 import { type KafkaGroupProtocol, groupProtocol } from './group-protocol.ts';
+import {
+  ConfigResourceTypes,
+  IncrementalAlterConfigOperationTypes,
+  apiVersionsV4,
+  incrementalAlterConfigsV1,
+  joinGroupV9,
+  leaveGroupV5,
+} from './library.ts';
 import { CODE, codeOf } from './protocol-error.ts';
 import { type StreamsMember, type StreamsTasks, streamsHeartbeat, streamsMembers } from './streams-group.ts';
 

@@ -1,11 +1,4 @@
 // One transactional producer: the calls of a transaction in their order, each repeated while a coordinator is away.
-import {
-  addOffsetsToTxnV3,
-  addPartitionsToTxnV3,
-  endTxnV4,
-  initProducerIdV5,
-  txnOffsetCommitV4,
-} from '@platformatic/kafka';
 import { Failure } from '../../schemas/failure.ts';
 import {
   type Appended,
@@ -17,6 +10,7 @@ import {
 } from '../../streams/log.ts';
 import { BatchSender, type Identity } from './batch-sender.ts';
 import { type Cluster, COORDINATOR } from './cluster.ts';
+import { addOffsetsToTxnV3, addPartitionsToTxnV3, endTxnV4, initProducerIdV5, txnOffsetCommitV4 } from './library.ts';
 import { KafkaMembership, offsetTopics } from './membership.ts';
 
 export async function openTransactions(

@@ -1,8 +1,8 @@
 // An idempotent producer.
-import { initProducerIdV5 } from '@platformatic/kafka';
 import { type Appended, type LogWriter, type NewRecord } from '../../streams/log.ts';
 import { BatchSender } from './batch-sender.ts';
 import { type Cluster } from './cluster.ts';
+import { initProducerIdV5 } from './library.ts';
 
 export class KafkaWriter implements LogWriter {
   readonly #cluster: Cluster;

@@ -271,7 +271,7 @@ if (seconds > 2) say(`  installed in ${seconds.toFixed(0)} s`);
 const entry = { test: 'infra/testing/run-tests.ts', 'run-benchmarks': 'infra/testing/run-bench.ts' }[command];
 const args =
   entry === undefined
-    ? [join(root, 'infra/cli/millrace.ts'), ...(command === undefined ? [] : [command]), ...rest]
+    ? [join(root, 'infra/cli/entry.mjs'), ...(command === undefined ? [] : [command]), ...rest]
     : [join(root, entry), ...rest];
 const child = spawn(node, args, {
   stdio: 'inherit',

@@ -32,7 +32,7 @@ export function ourCommand(
 ): string[] {
   return [
     process.execPath,
-    join(root, 'infra/cli/millrace.ts'),
+    join(root, 'infra/cli/entry.mjs'),
     ...['bench', 'feature-job', '--group', group, '--in', topics.in, '--out', topics.out],
     ...['--guarantee', guarantee, '--commit-ms', String(commitMs), '--state', state],
     ...more,

@@ -1,7 +1,7 @@
 // The command line as a shell sees it: help, hints, exit statuses, JSON; nothing runs for it.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { type Server, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -22,11 +22,15 @@ const inherited = Object.fromEntries(
   Object.entries(process.env).filter(([name]) => !/^(MILLRACE_|KAFKA_|SCHEMA_|CLICKHOUSE_)/.test(name)),
 );
 
-function millrace(args: readonly string[], environment: Readonly<Record<string, string>> = {}): Promise<Outcome> {
+function millrace(
+  args: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+  program = cli,
+): Promise<Outcome> {
   // nobody's Kafka listens on port 1
   const env = { ...inherited, MILLRACE_DATA_DIR: join(folder, 'data'), MILLRACE_KAFKA_PORT: '1', ...environment };
   return new Promise((resolve) => {
-    execFile(process.execPath, [cli, ...args], { env, cwd: folder }, (error, out, err) => {
+    execFile(process.execPath, [program, ...args], { env, cwd: folder }, (error, out, err) => {
       const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1;
       resolve({ code, out, err });
     });
@@ -55,6 +59,16 @@ const COMMANDS = [
 ];
 
 describe('help', { concurrency: 2 }, () => {
+  test('the entry keeps the compiled program for the next run, and says the same without it', async () => {
+    const kept = join(folder, 'kept');
+    const entry = cli.replace('millrace.ts', 'entry.mjs');
+    const runs = [];
+    for (const NODE_COMPILE_CACHE of [kept, kept, '/dev/null/nowhere'])
+      runs.push(await millrace(['bench', '--help'], { NODE_COMPILE_CACHE }, entry));
+    const plain = await millrace(['bench', '--help']);
+    assert.deepEqual(runs, [plain, plain, plain]);
+    assert.ok(readdirSync(kept, { recursive: true }).length > 5);
+  });
   test('the overview lists every command', async () => {
     for (const args of [[], ['--help']]) {
       const { code, out, err } = await millrace(args);

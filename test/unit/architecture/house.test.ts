@@ -36,6 +36,7 @@ const ENTRIES: Readonly<Record<string, string>> = {
   'streams/builder/versions.ts': 'for those who write a step that answers as of a time',
   'streams/builder/by-window.ts': 'for those who write a step that keeps a value per window',
   'streams/builder/record-format.ts': 'for those who type a topology from schemas',
+  'infra/cli/millrace.ts': 'entry.mjs beside it loads it',
   'infra/generate.ts': '`npm run generate`',
   'infra/rocksdb/rocksdb-native.d.ts': 'types of a package that has none',
   'infra/testing/run-bench.ts': 'the bootstrap starts it for `npm run bench`',

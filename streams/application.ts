@@ -15,6 +15,7 @@ import {
   type TransactionSession,
   partitionId,
 } from './log.ts';
+import { requireUnmoved } from './moved-parts.ts';
 import { type StateQueries } from './queries/state-queries.ts';
 import { TaskSet, type TaskSetOptions } from './task-set.ts';
 import { WatermarkFollower } from './watermark-follower.ts';
@@ -107,7 +108,7 @@ export class Application {
     this.#clock = new CommitClock(options.clock, options.commitIntervalMs);
   }
 
-  /** Resolves once the group was joined; `finished` tells the end. */
+  /** Resolves once the group was joined; `finished` tells the end. @throws Failure `invalid_definition` as `requireUnmoved` does */
   async start(): Promise<void> {
     const { log, instance, guarantee } = this.#options;
     // making the session first ends whatever a killed predecessor left open
@@ -115,6 +116,7 @@ export class Application {
       guarantee === 'exactly-once'
         ? await log.transactions(`${this.#transactions}${instance}`, TRANSACTION_TIMEOUT_MS)
         : await log.atLeastOnce();
+    requireUnmoved(this.#options.spec, await this.#admin.groupOffsets(this.#options.spec.id));
     await this.#readWatermarks();
     await this.#membership.start({
       assigned: (partitions) => this.#assigned(partitions),

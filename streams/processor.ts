@@ -5,6 +5,7 @@ import { type FailurePolicies, type FailureStage } from './failure-policies.ts';
 import { type Input } from './lane.ts';
 import { type Instant } from './merge.ts';
 import { type LogRecord, type NewRecord } from './log.ts';
+import { type Parts } from './moved-parts.ts';
 import { type ReadableStore } from './queries/question.ts';
 import { type StateSerde, type TaskState } from './task-state.ts';
 
@@ -82,6 +83,8 @@ export interface SubTopology<V = unknown> {
   readonly folds?: readonly string[];
   /** What is done to a record, in order; absent: the name says it. For descriptions. */
   readonly steps?: readonly string[];
+  /** Compared when a changed topology starts; absent: nothing is. */
+  readonly parts?: Parts;
   /** Topics that it writes, others than changelogs, marks and dead letters; absent: those of its lanes. For descriptions. */
   readonly outputTopics?: readonly string[];
   /** The timer that a restored state row needs. */

@@ -110,13 +110,13 @@ export class Application {
 
   /** Resolves once the group was joined; `finished` tells the end. @throws Failure `invalid_definition` as `requireUnmoved` does */
   async start(): Promise<void> {
-    const { log, instance, guarantee } = this.#options;
+    const { log, instance, guarantee, spec } = this.#options;
+    await requireUnmoved(spec, this.#admin);
     // making the session first ends whatever a killed predecessor left open
     this.#session =
       guarantee === 'exactly-once'
         ? await log.transactions(`${this.#transactions}${instance}`, TRANSACTION_TIMEOUT_MS)
         : await log.atLeastOnce();
-    requireUnmoved(this.#options.spec, await this.#admin.groupOffsets(this.#options.spec.id));
     await this.#readWatermarks();
     await this.#membership.start({
       assigned: (partitions) => this.#assigned(partitions),

@@ -2,17 +2,8 @@
 // read the topic, and what it consisted of; the next start compares.
 import { crc32 } from 'node:zlib';
 import { Failure } from '../schemas/failure.ts';
-import { type CommittedOffset } from './log.ts';
+import { type LogAdmin } from './log.ts';
 import { type ApplicationSpec, type SubTopology } from './processor.ts';
-
-/** The parts of a sub-topology that its users have named. */
-export interface Parts {
-  /** what keeps rows in its store */
-  readonly states: readonly string[];
-  readonly outputTopics: readonly string[];
-  /** inputs that are written by the same application */
-  readonly internalTopics: readonly string[];
-}
 
 /** Kept beside a committed offset. */
 export interface PartsMark {
@@ -43,18 +34,19 @@ function hashOf(name: string): string {
 interface Place {
   readonly stage: string;
   readonly reads: readonly string[];
+  /** of the step, the join or the output topic */
   readonly name: string;
   readonly keepsState: boolean;
 }
 
 /**
- * @param committed offsets of the application's group
  * @throws Failure `invalid_definition` where a part that has a state would not find it any more, or where an internal topic holds what
  *   was meant for a part that now reads another one
  */
-export function requireUnmoved(spec: ApplicationSpec, committed: readonly CommittedOffset[]): void {
+export async function requireUnmoved(spec: ApplicationSpec, admin: Pick<LogAdmin, 'groupOffsets'>): Promise<void> {
   const placesOf = placesByHash(spec);
-  for (const { topic, metadata } of committed) {
+  if (placesOf.size === 0) return;
+  for (const { topic, metadata } of await admin.groupOffsets(spec.id)) {
     const mark = markIn(metadata);
     if (mark === null) continue;
     const places = hashesOf(mark.parts).map((hash) => placesOf.get(hash) ?? []);
@@ -69,21 +61,25 @@ export function requireUnmoved(spec: ApplicationSpec, committed: readonly Commit
     const isKept = there.some((found) => found.some(({ reads }) => reads.includes(topic)));
     const [other] = there.flat();
     if (other !== undefined && !isKept && isInternal(spec, topic))
-      throw refused(spec.id, `${topic} holds what ${other.name} was to read; something else would read it`, other.name);
+      throw refused(
+        spec.id,
+        `${topic} holds what was meant for ${other.name}; something else would read it`,
+        other.name,
+      );
   }
 }
 
 function placesByHash({ subTopologies }: ApplicationSpec): Map<string, Place[]> {
   const found = new Map<string, Place[]>();
-  const add = (name: string, place: Omit<Place, 'name'>): void => {
-    const places = found.get(hashOf(name)) ?? [];
-    found.set(hashOf(name), [...places, { ...place, name }]);
+  const add = (hash: string, place: Place): void => {
+    found.set(hash, [...(found.get(hash) ?? []), place]);
   };
   for (const one of subTopologies) {
     if (one.kind === 'direct' || one.parts === undefined) continue;
     const place = { stage: one.name, reads: one.topics };
-    for (const name of one.parts.states) add(name, { ...place, keepsState: true });
-    for (const topic of one.parts.outputTopics) add(outputName(topic), { ...place, keepsState: false });
+    for (const name of one.parts.states) add(hashOf(name), { ...place, name, keepsState: true });
+    for (const topic of one.parts.outputTopics)
+      add(hashOf(outputName(topic)), { ...place, name: topic, keepsState: false });
   }
   return found;
 }

@@ -5,7 +5,6 @@ import { type FailurePolicies, type FailureStage } from './failure-policies.ts';
 import { type Input } from './lane.ts';
 import { type Instant } from './merge.ts';
 import { type LogRecord, type NewRecord } from './log.ts';
-import { type Parts } from './moved-parts.ts';
 import { type ReadableStore } from './queries/question.ts';
 import { type StateSerde, type TaskState } from './task-state.ts';
 
@@ -60,6 +59,15 @@ export interface Processor {
   /** After a commit; positions of the inputs that are not part of the group. */
   committed?(positions: ReadonlyMap<string, number>, timeMs: number): Promise<void>;
   close?(): Promise<void>;
+}
+
+/** The parts of a sub-topology that its users have named. */
+export interface Parts {
+  /** what keeps rows in its store */
+  readonly states: readonly string[];
+  readonly outputTopics: readonly string[];
+  /** inputs that are written by the same application */
+  readonly internalTopics: readonly string[];
 }
 
 /** Merged processing: inputs of several partitions and topics, by event time. */

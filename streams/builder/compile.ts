@@ -1,7 +1,6 @@
 // From a declared topology to what the engine runs: every stage is a sub-topology, steps and joins of one stage share a store.
 import { type DirectSubTopology } from '../direct.ts';
-import { type Parts } from '../moved-parts.ts';
-import { type ApplicationSpec, type SubTopology } from '../processor.ts';
+import { type ApplicationSpec, type Parts, type SubTopology } from '../processor.ts';
 import { type TopicSpec } from '../log.ts';
 import { type DeclaredTopology, type DirectStage } from './declaration.ts';
 import { type SinkNode, type SourceNode } from './graph.ts';
@@ -88,7 +87,7 @@ function stageTopology(stage: Stage, stages: readonly Stage[], topicOf: StageGra
   };
 }
 
-/** Of those without a name of their users' nothing can be told by name: internal topics are known by who reads them. */
+/** An internal topic may be called by its place: it is known by who reads it. */
 function partsOf({ slots, sinks, sources }: Stage, topicOf: StageGraph['topicOf']): Parts {
   return {
     states: slots.map(({ name }) => name),

@@ -33,7 +33,11 @@ export class StageNames {
     const path = `windows ${name}:`;
     const other = this.#claimedBy.get(name);
     if (other !== undefined)
-      throw invalid(`${path} name`, `${name} is the name of another part (${other}).`, 'Give one of them another name.');
+      throw invalid(
+        `${path} name`,
+        `${name} is the name of another part (${other}).`,
+        'Give one of them another name.',
+      );
     this.#claimedBy.set(name, path.replace(/:$/, ''));
   }
 }

@@ -1,6 +1,7 @@
 // Runs a declared topology against the log that the settings name: one instance per call, in this thread.
 import { join } from 'node:path';
 import { Application } from '../streams/application.ts';
+import { requirePartitions } from '../streams/check-topics.ts';
 import { compile } from '../streams/builder/compile.ts';
 import { type DeclaredTopology } from '../streams/builder/declaration.ts';
 import { Failure } from '../schemas/failure.ts';
@@ -62,6 +63,7 @@ export async function runTopology(
     internalTopic: (name) => topics.repartition(name),
     changelogTopic: (application, store) => topics.changelog(application, store),
   });
+  requirePartitions(compiled.topics, await admin.partitionsOf(compiled.topics.map(({ name }) => name)));
   await admin.ensureTopics(compiled.topics);
   await admin.close();
   const options = await engineOptions(

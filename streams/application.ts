@@ -15,6 +15,7 @@ import {
   type TransactionSession,
   partitionId,
 } from './log.ts';
+import { requireUnmoved } from './moved-parts.ts';
 import { type StateQueries } from './queries/state-queries.ts';
 import { TaskSet, type TaskSetOptions } from './task-set.ts';
 import { WatermarkFollower } from './watermark-follower.ts';
@@ -107,9 +108,10 @@ export class Application {
     this.#clock = new CommitClock(options.clock, options.commitIntervalMs);
   }
 
-  /** Resolves once the group was joined; `finished` tells the end. */
+  /** Resolves once the group was joined; `finished` tells the end. @throws Failure `invalid_definition` as `requireUnmoved` does */
   async start(): Promise<void> {
-    const { log, instance, guarantee } = this.#options;
+    const { log, instance, guarantee, spec } = this.#options;
+    await requireUnmoved(spec, this.#admin);
     // making the session first ends whatever a killed predecessor left open
     this.#session =
       guarantee === 'exactly-once'

@@ -182,6 +182,7 @@ export interface LogAdmin {
   deleteTopics(topics: readonly string[]): Promise<void>;
   /** Start, end as seen read_committed, and the end with open transactions. */
   offsets(partitions: readonly TopicPartition[]): Promise<readonly PartitionBounds[]>;
+  /** Those of open transactions do not count, and are not waited for. */
   groupOffsets(group: string): Promise<readonly CommittedOffset[]>;
   close(): Promise<void>;
 }

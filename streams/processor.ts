@@ -61,6 +61,15 @@ export interface Processor {
   close?(): Promise<void>;
 }
 
+/** The parts of a sub-topology that its users have named. */
+export interface Parts {
+  /** what keeps rows in its store */
+  readonly states: readonly string[];
+  readonly outputTopics: readonly string[];
+  /** inputs that are written by the same application */
+  readonly internalTopics: readonly string[];
+}
+
 /** Merged processing: inputs of several partitions and topics, by event time. */
 export interface SubTopology<V = unknown> {
   readonly kind?: 'merged';
@@ -82,6 +91,8 @@ export interface SubTopology<V = unknown> {
   readonly folds?: readonly string[];
   /** What is done to a record, in order; absent: the name says it. For descriptions. */
   readonly steps?: readonly string[];
+  /** Compared when a changed topology starts; absent: nothing is. */
+  readonly parts?: Parts;
   /** Topics that it writes, others than changelogs, marks and dead letters; absent: those of its lanes. For descriptions. */
   readonly outputTopics?: readonly string[];
   /** The timer that a restored state row needs. */

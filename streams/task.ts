@@ -10,6 +10,7 @@ import {
   partitionId,
 } from './log.ts';
 import { Merge } from './merge.ts';
+import { type PartsMark, partsMark } from './moved-parts.ts';
 import { type OutputLane, type Processor, type SubTopology, type TaskContext } from './processor.ts';
 import { type FailurePolicies, SetAside } from './failure-policies.ts';
 import { Standing } from './queries/standing.ts';
@@ -36,7 +37,7 @@ export interface TaskInput extends TopicPartition {
 }
 
 /** Kept as metadata beside the committed offset: the task's time, and how far each lane was taken. */
-interface Progress {
+interface Progress extends Partial<PartsMark> {
   readonly timeMs: number;
   readonly lanes: Readonly<Record<string, number>>;
   /** records before this offset were decoded: those that were refused are in the dead letters; absent: the committed offset */
@@ -79,6 +80,7 @@ export class Task {
   readonly #setAside: SetAside;
   readonly #policies: FailurePolicies;
   readonly #clock: Clock;
+  readonly #parts: PartsMark | null;
   #stepped = 0;
   #moved = false;
   #toldWatermarkMs = NEVER_MS;
@@ -93,6 +95,7 @@ export class Task {
       ? [...new Set(options.inputs.filter((input) => !input.global).map((input) => input.partition))]
       : [options.partition];
     this.topologyName = topology.name;
+    this.#parts = partsMark(topology);
     this.name = `${topology.name}-${partitions.join('+')}`;
     this.partition = options.partition;
     this.inputs = options.inputs;
@@ -356,6 +359,7 @@ export class Task {
       timeMs: this.#merge.nowMs,
       lanes: processed,
       ...(decoded > offset ? { decoded } : {}),
+      ...this.#parts,
     };
     return JSON.stringify(progress);
   }

@@ -152,11 +152,11 @@ export async function fetchOffsets(
     `Reading the offsets of ${group}`,
     async () => {
       const coordinator = await cluster.coordinator(COORDINATOR.group, group);
-      // stable: offsets of a transaction that is still being completed are waited for
+      // stable: offsets of a transaction that is still being completed are waited for; by who works on the partitions, nobody else
       const answer = await offsetFetchV9.api.async(
         coordinator,
         [{ groupId: group, memberId: null, memberEpoch: -1, topics }],
-        true,
+        partitions !== null,
       );
       return (answer.groups[0]?.topics ?? []).flatMap(({ name, partitions: parts }) =>
         parts.map(({ partitionIndex, committedOffset, metadata }) => ({

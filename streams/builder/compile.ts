@@ -1,6 +1,6 @@
 // From a declared topology to what the engine runs: every stage is a sub-topology, steps and joins of one stage share a store.
 import { type DirectSubTopology } from '../direct.ts';
-import { type ApplicationSpec, type SubTopology } from '../processor.ts';
+import { type ApplicationSpec, type Parts, type SubTopology } from '../processor.ts';
 import { type TopicSpec } from '../log.ts';
 import { type DeclaredTopology, type DirectStage } from './declaration.ts';
 import { type SinkNode, type SourceNode } from './graph.ts';
@@ -69,6 +69,7 @@ function stageTopology(stage: Stage, stages: readonly Stage[], topicOf: StageGra
     store: slots.length === 0 ? null : { name, serde: nodeStateSerde(slots) },
     readable: readableStores(stage),
     steps: stepsOf(sources),
+    parts: partsOf(stage, topicOf),
     outputTopics: [...new Set(stage.sinks.map(topicOf))],
     onDemand: { timerOf: timerOfRow, isPinned: (key) => pinned.has(keys.slotOf(key)) },
     outputLanes: ([own = 0]) =>
@@ -83,6 +84,15 @@ function stageTopology(stage: Stage, stages: readonly Stage[], topicOf: StageGra
       processor: new GraphProcessor(graph, context, context.policies),
       globalPositions: new Map(),
     }),
+  };
+}
+
+/** An internal topic may be called by its place: it is known by who reads it. */
+function partsOf({ slots, sinks, sources }: Stage, topicOf: StageGraph['topicOf']): Parts {
+  return {
+    states: slots.map(({ name }) => name),
+    outputTopics: [...new Set(sinks.filter(({ isInternal }) => !isInternal).map(topicOf))],
+    internalTopics: sources.filter(({ isInternal }) => isInternal).map(topicOf),
   };
 }
 

@@ -2,6 +2,7 @@
 import { Failure } from '../../schemas/failure.ts';
 import { type DirectSubTopology } from '../direct.ts';
 import { type Format } from './format.ts';
+import { StageNames } from './stage-names.ts';
 import { type Parent, type SinkNode, type SourceNode } from './graph.ts';
 
 /** A stage that goes straight from bytes to bytes; made when the partitions are known. */
@@ -35,6 +36,8 @@ export interface SourceOptions<T> {
   /** event time of a value, epoch ms; null: the record's timestamp */
   readonly timeOf: ((value: T) => number) | null;
   readonly isTable: boolean;
+  /** given by its user, and not looked at yet */
+  readonly name: string | undefined;
 }
 
 export class Declaration {
@@ -42,14 +45,15 @@ export class Declaration {
   readonly sources: SourceNode[] = [];
   readonly direct: DirectStage[] = [];
   readonly #names = new Set<string>();
+  readonly #stages = new StageNames();
   #internal = 0;
 
   constructor(id: string) {
     this.id = id;
   }
 
-  /** @throws Failure `invalid_definition` when the topic is read already */
-  source<T>(topic: string, format: Format<T>, { timeOf, isTable }: SourceOptions<T>): Place<T> {
+  /** @throws Failure `invalid_definition` when the topic is read already, or the name is none or taken */
+  source<T>(topic: string, format: Format<T>, { timeOf, isTable, name }: SourceOptions<T>): Place<T> {
     if (this.sources.some((known) => known.topic === topic))
       throw new Failure('invalid_definition', `The topic ${topic} is read twice.`, {
         field: 'topic',
@@ -60,6 +64,7 @@ export class Declaration {
       topic,
       format,
       timeOf: timeOf as ((value: unknown) => number) | null,
+      name: name === undefined ? null : this.#stages.claim(`${isTable ? 'table' : 'stream'} ${topic}:`, name),
       ...{ isInternal: false, isTable, isAwaited: true, children: [] },
     } as const satisfies SourceNode;
     this.sources.push(source);
@@ -76,27 +81,43 @@ export class Declaration {
     this.#names.add(name);
   }
 
-  /** A new stage behind an internal topic, in which messages lie by their new key. */
-  repartitioned<T>(parent: Parent, format: Format<T>, isTable: boolean): Place<T> {
-    this.#internal += 1;
-    const { sink, source } = this.#throughTopic(`${this.id}.${this.#internal}`, format, { isTable, isAwaited: true });
+  /** Windows that go straight from bytes to bytes: they are a step and a stage of their own. @throws as `claim` does */
+  claimDirect(name: string): void {
+    this.claim(name);
+    this.#stages.claimDirect(name);
+  }
+
+  /**
+   * A new stage behind an internal topic, in which messages lie by their new key.
+   * @param given name of both; undefined: by their place
+   * @throws Failure `invalid_definition` when the name is none, or taken
+   */
+  repartitioned<T>(parent: Parent, format: Format<T>, given: string | undefined): Place<T> {
+    const name = given === undefined ? null : this.#stages.claim('keyBy:', given);
+    // those with a name do not count: they may come and go
+    if (name === null) this.#internal += 1;
+    const kind = { name, isTable: false, isAwaited: true };
+    const { sink, source } = this.#throughTopic(`${this.id}.${name ?? this.#internal}`, format, kind);
     parent.children.push(sink);
     return { parent: source, format, isOnePerRecord: true };
   }
 
   /** An internal topic between the halves of a join: what it brings is taken as it comes. */
   between<T>(name: string, format: Format<T>): { readonly sink: SinkNode; readonly source: SourceNode } {
-    return this.#throughTopic(`${this.id}.${name}`, format, { isTable: false, isAwaited: false });
+    return this.#throughTopic(`${this.id}.${name}`, format, {
+      ...{ name: null, isTable: false, isAwaited: false },
+    });
   }
 
   #throughTopic(
     topic: string,
     format: Format<unknown>,
-    kind: Pick<SinkNode, 'isTable' | 'isAwaited'>,
+    { name, ...kind }: Pick<SourceNode, 'name' | 'isTable' | 'isAwaited'>,
   ): { readonly sink: SinkNode; readonly source: SourceNode } {
-    const source: SourceNode = { kind: 'source', topic, format, timeOf: null, isInternal: true, ...kind, children: [] };
+    const common = { topic, format, isInternal: true, ...kind };
+    const source: SourceNode = { kind: 'source', ...common, name, timeOf: null, children: [] };
     this.sources.push(source);
-    return { sink: { kind: 'sink', topic, format, isInternal: true, ...kind }, source };
+    return { sink: { kind: 'sink', ...common }, source };
   }
 }
 

@@ -11,17 +11,22 @@ import { type DeclaredTopology } from './declaration.ts';
 import { type Node, type SourceNode, childrenOf } from './graph.ts';
 import { stagesOf } from './stages.ts';
 
+const NAME_WIDTH_MIN = 10;
+
 export function describeTopology(declared: DeclaredTopology): string {
-  const merged = stagesOf(declared, new Map()).flatMap((stage) =>
+  const stages = stagesOf(declared, new Map());
+  const width = Math.max(NAME_WIDTH_MIN, ...[...stages, ...declared.direct].map(({ name }) => name.length + 2));
+  const indent = width + 4;
+  const merged = stages.flatMap((stage) =>
     stage.sources.flatMap((source, index) => [
-      `  ${(index === 0 ? stage.name : '').padEnd(10)}${topicName(source)}`,
-      ...source.children.flatMap((child) => lines(child, 14)),
+      `  ${(index === 0 ? stage.name : '').padEnd(width)}${topicName(source)}`,
+      ...source.children.flatMap((child) => lines(child, indent)),
     ]),
   );
   const direct = declared.direct.flatMap(({ name, topic, outputTopic }) => [
-    `  ${name.padEnd(10)}${topic}`,
-    `${' '.repeat(14)}windows [state]`,
-    `${' '.repeat(16)}→ ${outputTopic}`,
+    `  ${name.padEnd(width)}${topic}`,
+    `${' '.repeat(indent)}windows [state]`,
+    `${' '.repeat(indent + 2)}→ ${outputTopic}`,
   ]);
   return [declared.id, ...merged, ...direct].join('\n');
 }

@@ -17,6 +17,8 @@ export interface SourceNode {
   readonly format: Format<unknown>;
   /** event time of a value, epoch ms; null: the record's timestamp */
   readonly timeOf: ((value: unknown) => number) | null;
+  /** given by its user: the stage that reads it is called so; null: by its place */
+  readonly name: string | null;
   /** written by another stage of the same topology */
   readonly isInternal: boolean;
   /** records without a value are deletions; else they are of no concern */

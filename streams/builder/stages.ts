@@ -4,6 +4,7 @@ import { type Node, type SinkNode, type Slot, type SourceNode, below, slotsOf } 
 import { type Sources } from './declaration.ts';
 
 export interface Stage {
+  /** the user's, or by its place among those that were given none; the state lies under it */
   readonly name: string;
   readonly sources: readonly SourceNode[];
   readonly slots: readonly Slot[];
@@ -25,8 +26,9 @@ export function stagesOf({ sources }: Sources, partitions: ReadonlyMap<string, n
   const groups = groupsOf(sources);
   const counts = countsOf(groups, partitions);
   requireNoCycle(groups);
+  const names = namesOf(groups);
   return groups.map((group, index) => ({
-    name: `stage-${index}`,
+    name: names[index] ?? '',
     sources: group.sources,
     slots: slotsOf(group.nodes),
     sinks: sinksOf(group),
@@ -47,6 +49,18 @@ function groupsOf(sources: readonly SourceNode[]): Group[] {
     });
   }
   return groups;
+}
+
+/**
+ * The first in the alphabet of those that were given, so that their order does not matter. Stages with a name do not count for the
+ * places of the others: they may come and go.
+ */
+function namesOf(groups: readonly Group[]): string[] {
+  let place = 0;
+  return groups.map(({ sources }) => {
+    const [given] = sources.flatMap(({ name }) => (name === null ? [] : [name])).sort();
+    return given ?? `stage-${place++}`;
+  });
 }
 
 function sinksOf({ nodes }: Group): SinkNode[] {

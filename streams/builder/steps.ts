@@ -3,5 +3,8 @@ import { type SourceNode, below } from './graph.ts';
 
 export function stepsOf(sources: readonly SourceNode[]): string[] {
   const nodes = new Set(sources.flatMap((source) => [...below(source)]));
-  return [...nodes].flatMap((node) => ('label' in node ? [node.label] : 'name' in node ? [node.name] : []));
+  return [...nodes].flatMap((node) => {
+    if (node.kind === 'keyed') return [node.name];
+    return 'label' in node ? [node.label] : [];
+  });
 }

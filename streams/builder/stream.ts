@@ -36,6 +36,16 @@ export interface Step<T, S, O> {
   };
 }
 
+export interface KeyByOptions<T> {
+  /**
+   * Names the internal topic, and the state of the steps and joins behind it: both stay theirs whatever is declared before. Small
+   * letters, digits, - and _; absent: by their place.
+   */
+  readonly name?: string;
+  /** how values stand in the internal topic; needed once they were mapped */
+  readonly format?: Format<T>;
+}
+
 export class Stream<T> {
   readonly #declaration: Declaration;
   /** for joins */
@@ -76,18 +86,20 @@ export class Stream<T> {
 
   /**
    * The same values by another key, through an internal topic: what belongs together then lies in one partition.
-   * @param format how values stand in the internal topic; needed once they were mapped
+   * @param options name and format, or the format alone
+   * @throws Failure `invalid_definition`, naming the field
    */
-  keyBy(keyOf: (value: T, key: string) => string, format: Format<T> | null = this.place.format): Stream<T> {
+  keyBy(keyOf: (value: T, key: string) => string, options: KeyByOptions<T> | Format<T> = {}): Stream<T> {
+    const { name, format = this.place.format } = keyByOptions(options);
     if (format === null)
       throw new Failure('invalid_definition', 'keyBy needs a format for values that were mapped.', {
         field: 'format',
-        fix: 'Pass it as the second argument.',
+        fix: 'Pass it as the second argument, or as `{ name, format }`.',
       });
     const node = this.#add('keyBy', (message, emit) =>
       emit({ ...message, key: keyOf(message.value as T, message.key) }),
     );
-    return new Stream(this.#declaration, this.#declaration.repartitioned(node, format, false));
+    return new Stream(this.#declaration, this.#declaration.repartitioned(node, format, name));
   }
 
   /** Each value replaces the row of its key. */
@@ -169,6 +181,15 @@ export class Stream<T> {
       ...{ kind: 'sink', topic, format, isInternal: false, isTable: false, isAwaited: true },
     });
   }
+}
+
+/** @throws Failure `invalid_definition` for an option that is not known */
+function keyByOptions<T>(given: KeyByOptions<T> | Format<T>): KeyByOptions<T> {
+  if ('encode' in given) return { format: given };
+  const fields = new Fields('keyBy:', given);
+  for (const known of ['name', 'format']) fields.raw(known);
+  fields.end();
+  return given;
 }
 
 function punctuationOf(

@@ -7,7 +7,7 @@
 //       .to('spending', json<Day>());
 //   });
 import { Failure } from '../../schemas/failure.ts';
-import { Declaration, type DeclaredTopology, type DirectStage } from './declaration.ts';
+import { Declaration, type DeclaredTopology, type DirectStage, type Place } from './declaration.ts';
 import { type Format } from './format.ts';
 import { Stream } from './stream.ts';
 import { Table } from './table.ts';
@@ -15,6 +15,11 @@ import { Table } from './table.ts';
 export interface StreamOptions<T> {
   /** event time of a value, epoch ms; absent: the record's timestamp */
   readonly timeOf?: (value: T) => number;
+  /**
+   * Names the state of the steps and joins that follow, up to the next `keyBy`: it stays theirs whatever is declared before. Small
+   * letters, digits, - and _; absent: by its place. Where several named parts meet in a join it is the first in the alphabet.
+   */
+  readonly name?: string;
 }
 
 export class TopologyBuilder {
@@ -25,16 +30,20 @@ export class TopologyBuilder {
   }
 
   /** The records of a topic, keyed as they are. */
-  readonly stream = <T>(topic: string, format: Format<T>, { timeOf }: StreamOptions<T> = {}): Stream<T> =>
-    new Stream(this.#declaration, this.#declaration.source(topic, format, { timeOf: timeOf ?? null, isTable: false }));
+  readonly stream = <T>(topic: string, format: Format<T>, options: StreamOptions<T> = {}): Stream<T> =>
+    new Stream(this.#declaration, this.#source(topic, format, false, options));
 
   /** Of each key the newest record of a topic; a record without a value deletes, as of its timestamp. */
-  readonly table = <T>(topic: string, format: Format<T>, { timeOf }: StreamOptions<T> = {}): Table<T> =>
-    new Table(this.#declaration, this.#declaration.source(topic, format, { timeOf: timeOf ?? null, isTable: true }));
+  readonly table = <T>(topic: string, format: Format<T>, options: StreamOptions<T> = {}): Table<T> =>
+    new Table(this.#declaration, this.#source(topic, format, true, options));
+
+  #source<T>(topic: string, format: Format<T>, isTable: boolean, { timeOf, name }: StreamOptions<T>): Place<T> {
+    return this.#declaration.source(topic, format, { timeOf: timeOf ?? null, isTable, name });
+  }
 
   /** Adds a stage that goes straight from bytes to bytes. */
   addDirect(stage: DirectStage): void {
-    this.#declaration.claim(stage.name);
+    this.#declaration.claimDirect(stage.name);
     this.#declaration.direct.push(stage);
   }
 }

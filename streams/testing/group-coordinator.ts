@@ -181,12 +181,11 @@ export class GroupCoordinator {
   offsets(name: string, partitions: readonly TopicPartition[] | null): CommittedOffset[] {
     const group = this.#groups.get(name);
     if (group === undefined) return (partitions ?? []).map(nothingCommitted);
-    const wanted = partitions?.map(partitionId) ?? null;
-    for (const pending of group.pending.values()) {
-      if (wanted === null ? pending.size > 0 : wanted.some((id) => pending.has(id)))
-        throw new BrokerError('unstable_offset_commit', 'a transaction with offsets of the group is open');
-    }
     if (partitions === null) return [...group.offsets.values()];
+    const wanted = partitions.map(partitionId);
+    for (const pending of group.pending.values())
+      if (wanted.some((id) => pending.has(id)))
+        throw new BrokerError('unstable_offset_commit', 'a transaction with offsets of the group is open');
     return partitions.map((at) => group.offsets.get(partitionId(at)) ?? nothingCommitted(at));
   }
 }

@@ -12,6 +12,7 @@ import { Failure } from '../../schemas/failure.ts';
 import { Application, type ApplicationOptions } from '../application.ts';
 import { type DeclaredTopology } from '../builder/declaration.ts';
 import { type Clock } from '../clock.ts';
+import { requirePartitions } from '../check-topics.ts';
 import { DEFAULT_POLICIES, type FailurePolicies } from '../failure-policies.ts';
 import { type Header, type LogRecord, type LogWriter, type NewRecord } from '../log.ts';
 import { memoryStores } from '../memory-store.ts';
@@ -80,7 +81,7 @@ const ROUNDS_MAX = 100_000;
 
 export class TestDriver {
   readonly #options: TestDriverOptions;
-  readonly #driven: DrivenSpec;
+  #driven: DrivenSpec;
   readonly #time = new SimulatedTime({ startMs: 0 });
   readonly #broker: MemoryBroker;
   readonly #log: MemoryLog;
@@ -115,7 +116,6 @@ export class TestDriver {
   /** The application has joined, and waits for records. */
   static async start(options: TestDriverOptions): Promise<TestDriver> {
     const driver = new TestDriver(options);
-    driver.#broker.createTopics(driver.#driven.topics);
     await driver.#startApplication();
     return driver;
   }
@@ -126,6 +126,11 @@ export class TestDriver {
   }
 
   async #startApplication(): Promise<void> {
+    const { topics } = this.#driven;
+    // the broker makes what it is asked for, so only of those that are there
+    const there = this.#broker.topics.map((name) => [name, this.#broker.partitionsOf(name) ?? 0] as const);
+    requirePartitions(topics, new Map(there));
+    this.#broker.createTopics(topics);
     const application = new Application(this.#applicationOptions());
     this.#application = application;
     await this.#time.run(() => application.start());
@@ -248,9 +253,14 @@ export class TestDriver {
     return answers.flatMap((answer) => answer?.rows ?? []).sort(byKey);
   }
 
-  /** Stops the application and starts it again with what it had committed. */
-  async restart(): Promise<void> {
+  /**
+   * Stops the application and starts it again with what it had committed.
+   * @param as changed meanwhile; the same unless given
+   * @throws Failure `invalid_definition` where it was changed so that something would not find its state
+   */
+  async restart(as?: TestDriverOptions['spec']): Promise<void> {
     await this.close();
+    if (as !== undefined) this.#driven = drivenSpec(as, (topic) => this.#partitionsOf(topic));
     await this.#startApplication();
   }
 

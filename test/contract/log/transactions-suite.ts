@@ -268,26 +268,37 @@ function offsetTests(contract: Contract, world: LogWorld): void {
     },
   );
 
-  contract('committed offsets wait for a transaction that holds newer ones', async (log) => {
-    const topic = await topicOf(log, 1);
-    const place = { topic, partition: 0 };
-    const membership = log.membership({ group: fresh('group'), topics: [topic], instanceId: null });
-    const assigned = new Assigned();
-    await membership.start(assigned);
-    await assigned.until(() => assigned.held.size === 1);
-    const session = await log.transactions(fresh('id'), TIMEOUT_MS);
-    session.begin();
-    await session.commitOffsets(membership, [{ ...place, offset: 3, metadata: '' }]);
-    let known = false;
-    const committed = membership.committed([place]).then((offsets) => {
-      known = true;
-      return offsets;
-    });
-    await world.clock.sleep(300);
-    assert.equal(known, false);
-    await session.commit();
-    assert.deepEqual(await committed, [{ ...place, offset: 3, metadata: '' }]);
-    await session.close();
-    await membership.close();
-  });
+  contract(
+    'committed offsets wait for a transaction that holds newer ones, but not those of all the group',
+    async (log) => {
+      const topic = await topicOf(log, 1);
+      const place = { topic, partition: 0 };
+      const membership = log.membership({ group: fresh('group'), topics: [topic], instanceId: null });
+      const assigned = new Assigned();
+      await membership.start(assigned);
+      await assigned.until(() => assigned.held.size === 1);
+      const session = await log.transactions(fresh('id'), TIMEOUT_MS);
+      session.begin();
+      await session.commitOffsets(membership, [{ ...place, offset: 1, metadata: 'm' }]);
+      await session.commit();
+      // also waits until that is known everywhere
+      assert.equal((await membership.committed([place]))[0]?.offset, 1);
+      session.begin();
+      await session.commitOffsets(membership, [{ ...place, offset: 3, metadata: '' }]);
+      const admin = log.admin();
+      assert.deepEqual(await admin.groupOffsets(membership.group), [{ ...place, offset: 1, metadata: 'm' }]);
+      await admin.close();
+      let known = false;
+      const committed = membership.committed([place]).then((offsets) => {
+        known = true;
+        return offsets;
+      });
+      await world.clock.sleep(300);
+      assert.equal(known, false);
+      await session.commit();
+      assert.deepEqual(await committed, [{ ...place, offset: 3, metadata: '' }]);
+      await session.close();
+      await membership.close();
+    },
+  );
 }

@@ -1,7 +1,7 @@
 // bench: the jobs that the peers run too, for a stranger who measures them all alike.
 import { mkdirSync } from 'node:fs';
 import { Failure } from '../../schemas/failure.ts';
-import { type FeatureJobOptions } from '../bench/feature-job.ts';
+import type { FeatureJobOptions } from '../bench/feature-job.ts';
 import { startThreads } from '../threads.ts';
 import { type CliCommand, type CommandInput, positiveOption, requiredOption, say, textOption } from './command.ts';
 import { untilStopped } from './stack-commands.ts';

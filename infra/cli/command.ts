@@ -1,7 +1,7 @@
 // What a command of the CLI is, and how it speaks: people read standard error, scripts read JSON on standard output.
-import { type ParseArgsOptionsConfig } from 'node:util';
+import type { ParseArgsOptionsConfig } from 'node:util';
 import { Failure } from '../../schemas/failure.ts';
-import { type Settings } from '../settings.ts';
+import type { Settings } from '../settings.ts';
 
 export type OptionValues = Readonly<Record<string, string | boolean | undefined>>;
 

@@ -4,7 +4,7 @@ import { AvroCodec, type AvroSchema } from '../../schemas/codec.ts';
 import { Failure } from '../../schemas/failure.ts';
 import { systemClock } from '../clock.ts';
 import { ClickHouseSql } from '../clickhouse/client.ts';
-import { type Connections } from '../connect.ts';
+import type { Connections } from '../connect.ts';
 import { JsonLines } from '../demo/json-lines.ts';
 import { replay as replayEvents } from '../demo/replayer.ts';
 import { clickhouseUrlOf } from '../settings.ts';

@@ -1,7 +1,7 @@
 // `npm start`: the whole platform on a year of real flights, told as it happens.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Event } from '../../schemas/codec.ts';
+import type { Event } from '../../schemas/codec.ts';
 import { Failure } from '../../schemas/failure.ts';
 import { FOREVER_MS } from '../../streams/lane.ts';
 import { ClickHouseSql } from '../clickhouse/client.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type DescribedSubTopology, describeInWords } from '../../streams/describe-application.ts';
 import { type ApplicationState, type TaskState, topologyState } from '../../serving/console/topology.ts';
 import { reportsOf } from '../instances.ts';
-import { type Settings } from '../settings.ts';
+import type { Settings } from '../settings.ts';
 import { leftoversIn } from '../supervisor/leftovers.ts';
 import { type CliCommand, answer } from './command.ts';
 import { supervisorOf } from './running.ts';

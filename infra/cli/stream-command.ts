@@ -4,8 +4,7 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Failure } from '../../schemas/failure.ts';
 import { startThreads } from '../threads.ts';
-import { describeTopology } from '../../streams/builder/describe.ts';
-import { type TopologyThread, loadTopology } from '../topology-runner.ts';
+import type { TopologyThread } from '../topology-runner.ts';
 import { type CliCommand, type CommandInput, answer, positiveOption, say, textOption } from './command.ts';
 import { untilStopped } from './stack-commands.ts';
 
@@ -32,6 +31,10 @@ export const stream: CliCommand = {
         fix: 'Name the file that exports the topology.',
       });
     if (input.options['describe'] === true) {
+      const [{ describeTopology }, { loadTopology }] = await Promise.all([
+        import('../../streams/builder/describe.ts'),
+        import('../topology-runner.ts'),
+      ]);
       const text = describeTopology(await loadTopology(pathToFileURL(resolve(file)).href));
       answer(input, { topology: text.split('\n') }, text);
       return;

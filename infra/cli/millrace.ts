@@ -11,6 +11,7 @@ import { deadLetters } from './dead-letter-command.ts';
 import { demo } from './demo-command.ts';
 import { apply, promote, rollback, train } from './lifecycle-commands.ts';
 import { doctor, down, reset, run, up } from './stack-commands.ts';
+import { read } from './read-command.ts';
 import { state } from './state-command.ts';
 import { status } from './status-command.ts';
 import { stream } from './stream-command.ts';
@@ -23,6 +24,7 @@ const COMMANDS: Readonly<Record<string, CliCommand>> = {
   state,
   apply,
   replay,
+  read,
   train,
   promote,
   rollback,

@@ -10,18 +10,21 @@ import { untilStopped } from './stack-commands.ts';
 
 export const stream: CliCommand = {
   summary: 'run a stream processor of your own, declared in a TypeScript file',
-  usage: 'FILE.ts [--describe] [--threads N] [--instance NAME] [--guarantee exactly-once|at-least-once]',
+  usage:
+    'FILE.ts [--describe] [--create-topics] [--threads N] [--instance NAME] [--guarantee exactly-once|at-least-once]',
   help: [
     'FILE exports a topology as its default (streams/README.md). Start more copies, here or elsewhere, to share the partitions.',
-    '--describe   shows the stages and topics, and runs nothing',
-    '--threads    instances in threads of this process, 1 by default',
-    '--instance   tells copies apart and names the state folder; the same again after a restart finds its state (0 by default)',
+    '--describe       shows the stages and topics, and runs nothing',
+    '--create-topics  makes sources and outputs that are not there, with MILLRACE_PARTITIONS partitions',
+    '--threads        instances in threads of this process, 1 by default',
+    '--instance       tells copies apart and names the state folder; the same again after a restart finds its state (0 by default)',
   ],
   options: {
     threads: { type: 'string' },
     instance: { type: 'string' },
     guarantee: { type: 'string' },
     describe: { type: 'boolean' },
+    'create-topics': { type: 'boolean' },
   },
   async run(input) {
     const [file] = input.positionals;
@@ -61,6 +64,7 @@ function copiesOf(input: CommandInput, file: string): TopologyThread[] {
   return Array.from({ length: count }, (_, number) => ({
     module,
     guarantee,
+    createTopics: input.options['create-topics'] === true,
     instance: count === 1 ? instance : `${instance}-${number}`,
   }));
 }

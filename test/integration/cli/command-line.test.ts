@@ -74,6 +74,19 @@ describe('help', { concurrency: 2 }, () => {
     });
 });
 
+test('who reads only the first line is no failure', async () => {
+  const script = 'set -o pipefail; "$0" "$@" | true';
+  const outcome = await new Promise<string>((resolve) => {
+    execFile(
+      'bash',
+      ['-c', script, process.execPath, cli, '--help'],
+      { env: inherited, cwd: folder },
+      (error, _, err) => resolve(`${error === null ? 0 : error.code} ${err}`),
+    );
+  });
+  assert.equal(outcome, '0 ');
+});
+
 const FEATURE_JOB = ['feature-job', '--group', 'g', '--in', 'i', '--out', 'o', '--state', 's'];
 
 /** Command line, exit status, words on standard error. */

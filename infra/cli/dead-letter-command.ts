@@ -64,6 +64,7 @@ function listed(letters: readonly OutstandingLetter[]): string {
   return [
     ...[...groups].map(([group, list]) => `${String(list.length).padStart(6)}  ${group}`),
     '',
+    '  letter, record (topic/partition/offset), reason',
     ...letters
       .slice(0, SHOWN_MAX)
       .map(

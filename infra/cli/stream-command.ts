@@ -6,6 +6,7 @@ import { Failure } from '../../schemas/failure.ts';
 import { startThreads } from '../threads.ts';
 import type { TopologyThread } from '../topology-runner.ts';
 import { type CliCommand, type CommandInput, answer, positiveOption, say, textOption } from './command.ts';
+import { requireBroker } from './running.ts';
 import { untilStopped } from './stack-commands.ts';
 
 export const stream: CliCommand = {
@@ -42,6 +43,7 @@ export const stream: CliCommand = {
       answer(input, { topology: text.split('\n') }, text);
       return;
     }
+    await requireBroker(input.settings);
     const threads = startThreads(new URL('../topology-thread.ts', import.meta.url), copiesOf(input, file));
     await threads.running;
     say(`${file} runs; Ctrl-C stops it.`);

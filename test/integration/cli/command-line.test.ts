@@ -87,6 +87,7 @@ test('who reads only the first line is no failure', async () => {
   assert.equal(outcome, '0 ');
 });
 
+const SPENDING = new URL('../../../examples/streams/spending.ts', import.meta.url).pathname;
 const FEATURE_JOB = ['feature-job', '--group', 'g', '--in', 'i', '--out', 'o', '--state', 's'];
 
 /** Command line, exit status, words on standard error. */
@@ -112,6 +113,9 @@ const REFUSED: readonly (readonly [readonly string[], number, RegExp])[] = [
   [['rollback'], 1, /ENDPOINT is missing/],
   [['verify'], 1, /PREDICTION_ID is missing/],
   [['sql'], 1, /No statement is given/],
+  [['stream', SPENDING], 1, /No Kafka answers at /],
+  [['stream', 'nowhere.ts'], 1, /There is no nowhere\.ts/],
+  [['read', 'payments'], 1, /No Kafka answers at /],
   [['read'], 1, /TOPIC is missing/],
   [['replay'], 1, /FILE\.jsonl is missing/],
   [['replay', 'wrong.yaml'], 1, /--topic is missing/],

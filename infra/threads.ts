@@ -1,6 +1,6 @@
 // Copies of one program in threads of this process: started together, stopped together; when one ends badly, all end.
 import { Worker } from 'node:worker_threads';
-import { Failure } from '../schemas/failure.ts';
+import { FAILURE_CODES, Failure } from '../schemas/failure.ts';
 
 export interface Threads {
   /** resolves when every copy has said that it runs */
@@ -39,9 +39,22 @@ export function startThreads(
 
 function endOf(worker: Worker): Promise<void> {
   return new Promise((resolve, reject) => {
-    worker.once('error', reject);
+    worker.once('error', (error) => reject(asInThread(error)));
     worker.once('exit', (code) =>
       code === 0 ? resolve() : reject(new Failure('internal', `A thread ended with ${code}.`)),
     );
+  });
+}
+
+/** An error comes out of a thread as a plain one, with what a failure had beside its words as properties. */
+function asInThread(error: unknown): unknown {
+  if (!(error instanceof Error) || error.name !== 'Failure' || error instanceof Failure) return error;
+  const { code: told, field, fix } = error as Partial<Record<'code' | 'field' | 'fix', unknown>>;
+  const code = FAILURE_CODES.find((known) => known === told);
+  if (code === undefined) return error;
+  return new Failure(code, error.message, {
+    ...(typeof field === 'string' ? { field } : {}),
+    ...(typeof fix === 'string' ? { fix } : {}),
+    cause: error,
   });
 }

@@ -1,13 +1,10 @@
 // Money spent per card and day; a card that spends more than its limit is reported at once, and each day is closed at midnight.
 import { json } from '../../streams/builder/format.ts';
+import { record } from '../../streams/builder/record-format.ts';
 import { topology } from '../../streams/builder/topology.ts';
 
-export interface Payment {
-  readonly card: string;
-  readonly amount: number;
-  /** epoch ms */
-  readonly paid_at: number;
-}
+/** What is no such payment goes to the dead letters. `paid_at` in epoch ms. */
+const payment = record({ card: 'text', amount: 'number', paid_at: 'integer' });
 
 export interface Day {
   readonly card: string;
@@ -22,16 +19,16 @@ const dayOf = (timeMs: number): string => new Date(timeMs).toISOString().slice(0
 
 export default topology('spending', (builder) => {
   builder
-    .stream('payments', json<Payment>(), { timeOf: (payment) => payment.paid_at })
-    .keyBy((payment) => payment.card)
+    .stream('payments', payment, { timeOf: ({ paid_at }) => paid_at })
+    .keyBy(({ card }) => card)
     .process<Day, Day>('per-day', {
       state: json(),
-      each: (payment, { key, state, setState, setTimer, emit }) => {
-        const day = dayOf(payment.paid_at);
+      each: ({ amount, paid_at }, { key, state, setState, setTimer, emit }) => {
+        const day = dayOf(paid_at);
         const before = state?.day === day ? state.spent : 0;
-        const spent = before + payment.amount;
+        const spent = before + amount;
         setState({ card: key, day, spent, state: spent > LIMIT ? 'over limit' : 'open' });
-        setTimer((Math.floor(payment.paid_at / DAY_MS) + 1) * DAY_MS);
+        setTimer((Math.floor(paid_at / DAY_MS) + 1) * DAY_MS);
         if (spent > LIMIT && before <= LIMIT) emit({ card: key, day, spent, state: 'over limit' });
       },
       timer: ({ state, setState, emit }) => {

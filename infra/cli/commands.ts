@@ -37,6 +37,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'produce a file of JSON lines to a topic, in event-time order',
     load: async () => (await import('./data-commands.ts')).replay,
   },
+  read: {
+    summary: 'show the records of a topic',
+    load: async () => (await import('./read-command.ts')).read,
+  },
   train: {
     summary: 'train a model for an endpoint on a range of time',
     load: async () => (await import('./lifecycle-commands.ts')).train,

@@ -147,7 +147,7 @@ async function produceLines(
 export const sql: CliCommand = {
   usage: '"SELECT …" [--format NAME]',
   help: [
-    'Tables are in the database millrace: `millrace sql "SHOW TABLES FROM millrace"`.',
+    'Tables are those of the database millrace: `millrace sql "SHOW TABLES"`; name another in front: system.parts.',
     '--format   any ClickHouse format; PrettyCompact by default, JSONEachRow with --json',
   ],
   options: { format: { type: 'string' } },
@@ -156,7 +156,7 @@ export const sql: CliCommand = {
     if (statement === '')
       throw new Failure('missing_field', 'No statement is given.', {
         field: 'SQL',
-        fix: 'Quote it: `millrace sql "SELECT count() FROM millrace.lifecycle"`.',
+        fix: 'Quote it: `millrace sql "SELECT count() FROM lifecycle"`.',
       });
     const client = new ClickHouseSql(clickhouseUrlOf(input.settings), systemClock, 3000);
     process.stdout.write(
@@ -179,7 +179,7 @@ export const verify: CliCommand = {
     if (id === undefined)
       throw new Failure('missing_field', 'PREDICTION_ID is missing.', {
         field: 'PREDICTION_ID',
-        fix: 'Take one from `millrace sql "SELECT prediction_id FROM millrace.flight_delay_predictions LIMIT 5"`.',
+        fix: 'Take one from `millrace sql "SELECT prediction_id FROM flight_delay_predictions LIMIT 5"`.',
       });
     const { verifyPrediction } = await import('../verify-prediction.ts');
     await requireBroker(input.settings);

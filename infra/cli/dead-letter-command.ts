@@ -1,7 +1,6 @@
 // dead-letters: what was set aside, and putting it back.
 import { Failure } from '../../schemas/failure.ts';
-import { connect } from '../connect.ts';
-import { type LetterFilter, type OutstandingLetter, outstandingLetters, returnLetters } from '../dead-letters.ts';
+import type { LetterFilter, OutstandingLetter } from '../dead-letters.ts';
 import { type CliCommand, type CommandInput, answer, textOption } from './command.ts';
 import { requireBroker } from './running.ts';
 
@@ -18,6 +17,10 @@ export const deadLetters: CliCommand = {
     const [action = 'list'] = input.positionals;
     if (action !== 'list' && action !== 'retry')
       throw new Failure('unknown_name', `There is no action ${action}.`, { fix: 'Use list or retry.' });
+    const [{ connect }, { outstandingLetters, returnLetters }] = await Promise.all([
+      import('../connect.ts'),
+      import('../dead-letters.ts'),
+    ]);
     await requireBroker(input.settings);
     const connections = connect(input.settings, 'dead-letters');
     try {
@@ -60,6 +63,7 @@ function listed(letters: readonly OutstandingLetter[]): string {
   return [
     ...[...groups].map(([group, list]) => `${String(list.length).padStart(6)}  ${group}`),
     '',
+    '  letter, record (topic/partition/offset), reason',
     ...letters
       .slice(0, SHOWN_MAX)
       .map(

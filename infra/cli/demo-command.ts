@@ -66,7 +66,7 @@ export const demo: CliCommand = {
     const stack = new Stack({ settings: input.settings, environment: { MILLRACE_TIME: 'event' }, say, ready });
     const startedMs = systemClock.monotonicMs();
     try {
-      say('Millrace starts: Kafka, schema registry, ClickHouse, and a process per role (some 20 s) …');
+      say('Millrace starts: Kafka, schema registry, ClickHouse, and a process per role (half a minute) …');
       await Promise.race([stack.start(), untilStopped(input.signal)]).finally(() => line.end());
       if (input.signal.aborted) return;
       const report = await new DemoRun(input, plan, startedMs, connect(input.settings, 'demo')).run();

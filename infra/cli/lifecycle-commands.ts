@@ -105,7 +105,7 @@ export const train: CliCommand = {
     answer(
       input,
       result,
-      `${(result as { training_id: string }).training_id} is asked for. The console shows how it goes; so does \`millrace sql "SELECT _name, json FROM millrace.lifecycle ORDER BY _offset DESC LIMIT 5"\`.`,
+      `${(result as { training_id: string }).training_id} is asked for. The console shows how it goes; so does \`millrace sql "SELECT _name, json FROM lifecycle ORDER BY _offset DESC LIMIT 5"\`.`,
     );
   },
 };

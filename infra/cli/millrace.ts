@@ -91,6 +91,11 @@ function tellFailure(error: unknown, json: boolean): void {
   say(JSON.stringify({ error: { code, field, message, fix } }));
 }
 
+// who reads only the first lines (`| head`) has had enough
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(0);
+});
 const args = process.argv.slice(2);
 try {
   await main(args);

@@ -4,24 +4,27 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Failure } from '../../schemas/failure.ts';
 import { startThreads } from '../threads.ts';
-import { describeTopology } from '../../streams/builder/describe.ts';
-import { type TopologyThread, loadTopology } from '../topology-runner.ts';
+import type { TopologyThread } from '../topology-runner.ts';
 import { type CliCommand, type CommandInput, answer, positiveOption, say, textOption } from './command.ts';
+import { requireBroker } from './running.ts';
 import { untilStopped } from './until-stopped.ts';
 
 export const stream: CliCommand = {
-  usage: 'FILE.ts [--describe] [--threads N] [--instance NAME] [--guarantee exactly-once|at-least-once]',
+  usage:
+    'FILE.ts [--describe] [--create-topics] [--threads N] [--instance NAME] [--guarantee exactly-once|at-least-once]',
   help: [
     'FILE exports a topology as its default (streams/README.md). Start more copies, here or elsewhere, to share the partitions.',
-    '--describe   shows the stages and topics, and runs nothing',
-    '--threads    instances in threads of this process, 1 by default',
-    '--instance   tells copies apart and names the state folder; the same again after a restart finds its state (0 by default)',
+    '--describe       shows the stages and topics, and runs nothing',
+    '--create-topics  makes sources and outputs that are not there, with MILLRACE_PARTITIONS partitions',
+    '--threads        instances in threads of this process, 1 by default',
+    '--instance       tells copies apart and names the state folder; the same again after a restart finds its state (0 by default)',
   ],
   options: {
     threads: { type: 'string' },
     instance: { type: 'string' },
     guarantee: { type: 'string' },
     describe: { type: 'boolean' },
+    'create-topics': { type: 'boolean' },
   },
   async run(input) {
     const [file] = input.positionals;
@@ -31,10 +34,15 @@ export const stream: CliCommand = {
         fix: 'Name the file that exports the topology.',
       });
     if (input.options['describe'] === true) {
+      const [{ describeTopology }, { loadTopology }] = await Promise.all([
+        import('../../streams/builder/describe.ts'),
+        import('../topology-runner.ts'),
+      ]);
       const text = describeTopology(await loadTopology(pathToFileURL(resolve(file)).href));
       answer(input, { topology: text.split('\n') }, text);
       return;
     }
+    await requireBroker(input.settings);
     const threads = startThreads(new URL('../topology-thread.ts', import.meta.url), copiesOf(input, file));
     await threads.running;
     say(`${file} runs; Ctrl-C stops it.`);
@@ -57,6 +65,7 @@ function copiesOf(input: CommandInput, file: string): TopologyThread[] {
   return Array.from({ length: count }, (_, number) => ({
     module,
     guarantee,
+    createTopics: input.options['create-topics'] === true,
     instance: count === 1 ? instance : `${instance}-${number}`,
   }));
 }

@@ -42,6 +42,8 @@ export class ChdbServer {
   readonly #spool: string;
   readonly #structures = new Map<string, string>();
   readonly #server: Server;
+  /** The session's current database; null: a statement may have changed it. */
+  #database: string | null = null;
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor({ dataDir }: ChdbOptions) {
@@ -89,11 +91,13 @@ export class ChdbServer {
     try {
       const body = await readBody(request);
       const query = parseHttpQuery(url, body);
+      const database = databaseOf(request, url);
       const startedMs = performance.now();
       // one session runs one statement at a time
-      const bytes = await this.#exclusively(() =>
-        query.insert === null ? this.#run(query) : this.#insert(query.insert, query.settings),
-      );
+      const bytes = await this.#exclusively(async () => {
+        await this.#enter(database);
+        return query.insert === null ? this.#run(query) : this.#insert(query.insert, query.settings);
+      });
       response.setHeader('X-ClickHouse-Format', query.format ?? 'TabSeparated');
       response.setHeader('X-ClickHouse-Timezone', 'UTC');
       response.setHeader(
@@ -126,8 +130,16 @@ export class ChdbServer {
     return (await this.#session.queryAsync(statement, { format })).bytes();
   }
 
+  /** Makes a database the current one: the session is shared, and each request has its own. */
+  async #enter(database: string): Promise<void> {
+    if (database === this.#database) return;
+    await this.#query(`USE \`${database.replaceAll(/[\\`]/g, '\\$&')}\``, 'TabSeparated');
+    this.#database = database;
+  }
+
   async #run({ statement, format, settings }: HttpQuery): Promise<Uint8Array> {
     if (/^\s*(CREATE|DROP|ALTER|RENAME|TRUNCATE)\b/i.test(statement)) this.#structures.clear();
+    if (/\b(USE|DROP)\b/i.test(statement)) this.#database = null;
     const reads = /^\s*(SELECT|WITH|\()/i.test(statement) && !/\bSETTINGS\b/i.test(statement);
     const clause = Object.entries(settings).map(
       ([name, value]) => `${name}=${/^-?\d+(\.\d+)?$/.test(value) ? value : quoted(value)}`,
@@ -163,7 +175,7 @@ export class ChdbServer {
 
   /** Names and types of the columns that an insert fills. */
   async #structureOf(table: string, columns: string): Promise<string> {
-    const key = `${table}${columns}`;
+    const key = `${this.#database ?? ''} ${table}${columns}`;
     const known = this.#structures.get(key);
     if (known !== undefined) return known;
     const text = Buffer.from(await this.#query(`DESCRIBE TABLE ${table}`, 'JSONCompactEachRow')).toString();
@@ -215,6 +227,13 @@ async function readBody(request: IncomingMessage): Promise<Buffer> {
     field: 'Content-Encoding',
     fix: 'Use gzip, deflate, zstd or none (clickhouse-connect: compress=False).',
   });
+}
+
+/** As ClickHouse takes it: the parameter, or else the header. */
+function databaseOf(request: IncomingMessage, url: URL): string {
+  const header = request.headers['x-clickhouse-database'];
+  const named = url.searchParams.get('database') ?? (typeof header === 'string' ? header : '');
+  return named === '' ? 'default' : named;
 }
 
 function answerError(response: ServerResponse, error: unknown): void {

@@ -48,7 +48,7 @@ export class ClickHouseSql implements Sql {
   }
 
   text(statement: string, format: string): Promise<string> {
-    return this.#post(statement, null, { default_format: format });
+    return this.#post(statement, null, { default_format: format, database: DATABASE });
   }
 
   async exec(statement: string): Promise<void> {
@@ -107,7 +107,7 @@ function failureOf(status: number, text: string): Failure {
   // 60 and 81 by number: the name stands behind the query, which may go over many lines
   if (/UNKNOWN_TABLE|UNKNOWN_DATABASE|Code: (60|81)\./.test(message))
     return new Failure('unknown_name', message, {
-      fix: 'The warehouse makes a table when its first event arrives; wait a moment, or look with SHOW TABLES FROM millrace.',
+      fix: 'The warehouse makes a table when its first event arrives; wait a moment, or look with `millrace sql "SHOW TABLES"`.',
     });
   if (isDiskFull(message)) return diskFull('ClickHouse', message);
   return new Failure('invalid_request', message === '' ? `ClickHouse answered ${status}.` : message);

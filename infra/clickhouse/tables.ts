@@ -57,6 +57,10 @@ interface LifecycleView {
   readonly columns: readonly [string, string][];
 }
 
+/** Epoch ms in the event, DateTime64 in the view. */
+const INSTANT = 'instant';
+const NULLABLE_INSTANT = 'instant or null';
+
 const VIEWS: readonly LifecycleView[] = [
   {
     view: 'model_versions',
@@ -77,7 +81,7 @@ const VIEWS: readonly LifecycleView[] = [
       ['alert_id', 'String'],
       ['monitor', 'String'],
       ['endpoint', 'String'],
-      ['event_time', 'Int64'],
+      ['event_time', INSTANT],
       ['name', 'String'],
       ['subject', 'String'],
       ['value', 'Float64'],
@@ -91,7 +95,7 @@ const VIEWS: readonly LifecycleView[] = [
     columns: [
       ['rollout_id', 'String'],
       ['endpoint', 'String'],
-      ['event_time', 'Int64'],
+      ['event_time', INSTANT],
       ['verdict', 'String'],
       ['metric', 'String'],
       ['rows', 'Int64'],
@@ -109,7 +113,7 @@ const VIEWS: readonly LifecycleView[] = [
       ['model', 'String'],
       ['version', 'Int32'],
       ['previous_version', 'Int32'],
-      ['effective_from', 'Nullable(Int64)'],
+      ['effective_from', NULLABLE_INSTANT],
       ['reason', 'String'],
     ],
   },
@@ -120,17 +124,24 @@ const VIEWS: readonly LifecycleView[] = [
       ['run_id', 'String'],
       ['experiment_id', 'String'],
       ['run_name', 'String'],
-      ['started_at', 'Int64'],
+      ['started_at', INSTANT],
     ],
   },
 ];
 
+function extracted(name: string, type: string): string {
+  if (type === INSTANT) return `fromUnixTimestamp64Milli(JSONExtract(json, '${name}', 'Int64'), 'UTC')`;
+  if (type === NULLABLE_INSTANT)
+    return `fromUnixTimestamp64Milli(JSONExtract(json, '${name}', 'Nullable(Int64)'), 'UTC')`;
+  return `JSONExtract(json, '${name}', '${type}')`;
+}
+
 /** Views over the lifecycle's events, for people. */
 export function createViews(lifecycleTable: string, metricsTable: string): string[] {
   const views = VIEWS.map(({ view, event, columns }) => {
-    const list = columns.map(([name, type]) => `JSONExtract(json, '${name}', '${type}') AS ${name}`).join(', ');
+    const list = columns.map(([name, type]) => `${extracted(name, type)} AS ${name}`).join(', ');
     return `CREATE OR REPLACE VIEW ${DATABASE}.${view} AS SELECT ${list}, _offset FROM ${DATABASE}.\`${lifecycleTable}\` WHERE _name = '${event}'`;
   });
-  const metric = `SELECT JSONExtractString(json, 'run_id') AS run_id, JSONExtractString(json, 'key') AS key, JSONExtractFloat(json, 'value') AS value, JSONExtractInt(json, 'step') AS step, JSONExtractInt(json, 'timestamp') AS timestamp FROM ${DATABASE}.\`${metricsTable}\` WHERE _name = 'RunMetric'`;
+  const metric = `SELECT JSONExtractString(json, 'run_id') AS run_id, JSONExtractString(json, 'key') AS key, JSONExtractFloat(json, 'value') AS value, JSONExtractInt(json, 'step') AS step, ${extracted('timestamp', INSTANT)} AS timestamp FROM ${DATABASE}.\`${metricsTable}\` WHERE _name = 'RunMetric'`;
   return [...views, `CREATE OR REPLACE VIEW ${DATABASE}.run_metrics AS ${metric}`];
 }

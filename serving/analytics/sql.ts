@@ -3,7 +3,7 @@
 export interface Sql {
   /** @param parameters for `{name:Type}` places */
   query<T>(statement: string, parameters?: Readonly<Record<string, string | number | readonly string[]>>): Promise<T[]>;
-  /** A statement's answer as text in the given format. */
+  /** A statement's answer as text in the given format; tables of the database `millrace` need not name it. */
   text(statement: string, format: string): Promise<string>;
   exec(statement: string): Promise<void>;
   /** One block, once: repeating it with the same token changes nothing. */

@@ -44,7 +44,7 @@ function modelLine(event: Event): Told | null {
     case 'DefinitionApplied':
       return told(
         'plain',
-        `${event.value.kind.replaceAll('_', ' ')} ${event.value.name} applied`,
+        `${capitalised(event.value.kind.replaceAll('_', ' '))} ${event.value.name} applied`,
         `Definition ${event.value.hash.slice(0, 12)}…`,
       );
     case 'AlertRaised':
@@ -93,7 +93,7 @@ function modelLine(event: Event): Told | null {
         `Version ${event.value.version} of ${event.value.model} registered`,
         event.value.weights_sha256 === ''
           ? 'It has no ONNX weights.'
-          : `Weights ${event.value.weights_sha256.slice(0, 12)}….`,
+          : `Weights ${event.value.weights_sha256.slice(0, 12)}…`,
       );
     default:
       return null;
@@ -165,4 +165,8 @@ function rolloutLine(event: Event): Told | null {
     default:
       return null;
   }
+}
+
+function capitalised(text: string): string {
+  return `${text.slice(0, 1).toUpperCase()}${text.slice(1)}`;
 }

@@ -1,10 +1,13 @@
 """Trains LightGBM on a training set and logs the run through the unmodified mlflow client.
 
 usage: lightgbm_trainer.py SPEC.json   (written by the executor: infra/roles/training.ts)
-The last line of its output is JSON: {"run_id", "metrics", "onnx_path", "artifact_uri"}.
+The last line of its output is JSON: {"run_id", "metrics", "weights_sha256", "weights_uri"}.
 The same training set gives the same ONNX bytes: seeds are fixed, rows come in a fixed order, the number of threads is fixed.
 """
-import csv, hashlib, json, os, sys, tempfile
+import csv, hashlib, json, os, sys, tempfile, time
+
+# the run begins here, though it is logged once there is a model
+began_ms = int(time.time() * 1000)
 
 import numpy as np
 
@@ -66,7 +69,7 @@ from mlflow.tracking import MlflowClient
 client = MlflowClient(tracking_uri=spec['tracking_uri'])
 experiment = client.get_experiment_by_name(spec['endpoint'])
 experiment_id = experiment.experiment_id if experiment else client.create_experiment(spec['endpoint'])
-run = client.create_run(experiment_id, run_name=spec['training_id'], tags={'millrace.training_id': spec['training_id'], 'millrace.training_set_id': spec['training_set_id']})
+run = client.create_run(experiment_id, start_time=began_ms, run_name=spec['training_id'], tags={'millrace.training_id': spec['training_id'], 'millrace.training_set_id': spec['training_set_id']})
 run_id = run.info.run_id
 for name, value in params.items():
     client.log_param(run_id, name, value)

@@ -202,8 +202,11 @@ export function spark(points, limit) {
   const x = (index) => 4 + (known.length < 2 ? 126 : (index / (known.length - 1)) * 252);
   const y = (value) => 29 - (value / high) * 25;
   const d = known.length === 0 ? '' : `M ${known.map(([, value], index) => `${x(index)} ${y(value)}`).join(' L ')}`;
+  // one window alone is no line: a dot too, of the line's colour
   const dots = known.flatMap(([, value, drift], index) =>
-    drift ? [svg('circle', { cx: x(index), cy: y(value), r: 2 })] : [],
+    drift || known.length === 1
+      ? [svg('circle', { class: drift ? 'drift' : 'alone', cx: x(index), cy: y(value), r: 2 })]
+      : [],
   );
   const line = limit === null ? [] : [svg('line', { x1: 4, x2: 256, y1: y(limit), y2: y(limit) })];
   return svg(
@@ -219,5 +222,5 @@ function courseWords(points, known) {
   if (known.length === 0) return 'PSI: no window was comparable yet';
   const [end, value] = known.reduce((best, point) => (point[1] > best[1] ? point : best));
   const drifted = points.filter(([, , drift]) => drift).length;
-  return `PSI over ${known.length} windows: highest ${value.toFixed(3)} in the window to ${windowEnd(end)}; ${drifted} say drift`;
+  return `PSI over ${known.length} ${known.length === 1 ? 'window' : 'windows'}: highest ${value.toFixed(3)} in the window to ${windowEnd(end)}; ${drifted} say drift`;
 }

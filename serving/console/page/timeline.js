@@ -6,10 +6,10 @@ const SHOWN = 40;
 const SIGNS = { good: ['✓', 'good'], bad: ['!', 'needs attention'], plain: ['', ''] };
 const GROUPS = {
   all: ['Everything', () => true],
-  alerts: ['Alerts', (event) => event === 'AlertRaised' || event === 'RetrainingRequested'],
+  alerts: ['Alerts', (event) => event === 'AlertRaised'],
   training: [
     'Training',
-    (event) => event.startsWith('Training') || event === 'ModelVersionCreated' || event === 'GatesChecked',
+    (event) => /^(Training|Retraining)/.test(event) || event === 'ModelVersionCreated' || event === 'GatesChecked',
   ],
   rollouts: ['Rollouts', (event) => /^(Rollout|Verdict|Promoted|RolledBack|Version)/.test(event)],
   definitions: ['Definitions', (event) => event === 'DefinitionApplied'],

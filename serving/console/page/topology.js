@@ -55,7 +55,9 @@ function summary({ tasks, states, commits, commitMs, processed, written }) {
   return [
     `${counted(tasks.length, 'task', 'tasks')} in ${counted(places, 'process', 'processes')}`,
     `${whole(processed)} records processed, ${whole(written)} written`,
-    commitMs === null ? 'no commit yet' : `${counted(commits, 'commit', 'commits')} of ${whole(commitMs)} ms each`,
+    commitMs === null
+      ? 'no commit yet'
+      : `${counted(commits, 'commit', 'commits')} of ${whole(commitMs)} ms${commits === 1 ? '' : ' each'}`,
     ...(restoring.length === 0
       ? []
       : [`${counted(restoring.length, 'state', 'states')} being restored, ${whole(left)} records to go`]),

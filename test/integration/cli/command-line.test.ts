@@ -45,6 +45,7 @@ const COMMANDS = [
   'state',
   'apply',
   'replay',
+  'read',
   'train',
   'promote',
   'rollback',
@@ -87,6 +88,20 @@ describe('help', { concurrency: 2 }, () => {
     });
 });
 
+test('who reads only the first line is no failure', async () => {
+  const script = 'set -o pipefail; "$0" "$@" | true';
+  const outcome = await new Promise<string>((resolve) => {
+    execFile(
+      'bash',
+      ['-c', script, process.execPath, cli, '--help'],
+      { env: inherited, cwd: folder },
+      (error, _, err) => resolve(`${error === null ? 0 : error.code} ${err}`),
+    );
+  });
+  assert.equal(outcome, '0 ');
+});
+
+const SPENDING = new URL('../../../examples/streams/spending.ts', import.meta.url).pathname;
 const FEATURE_JOB = ['feature-job', '--group', 'g', '--in', 'i', '--out', 'o', '--state', 's'];
 
 /** Command line, exit status, words on standard error. */
@@ -112,6 +127,10 @@ const REFUSED: readonly (readonly [readonly string[], number, RegExp])[] = [
   [['rollback'], 1, /ENDPOINT is missing/],
   [['verify'], 1, /PREDICTION_ID is missing/],
   [['sql'], 1, /No statement is given/],
+  [['stream', SPENDING], 1, /No Kafka answers at /],
+  [['stream', 'nowhere.ts'], 1, /There is no nowhere\.ts/],
+  [['read', 'payments'], 1, /No Kafka answers at /],
+  [['read'], 1, /TOPIC is missing/],
   [['replay'], 1, /FILE\.jsonl is missing/],
   [['replay', 'wrong.yaml'], 1, /--topic is missing/],
   [['bench', ...FEATURE_JOB, '--format', 'csv'], 1, /--format is csv\. Give json or avro/],

@@ -44,6 +44,8 @@ test('its links lead somewhere', () => {
     ['docs/definitions.md', 'docs/'],
     ['docs/events.md', 'docs/'],
     ['docs/failures.md', 'docs/'],
+    ['docs/metrics.md', 'docs/'],
+    ['streams/README.md', 'streams/'],
   ] as const) {
     const text = readFileSync(`${root}${document}`, 'utf8');
     const headings = [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
@@ -52,7 +54,8 @@ test('its links lead somewhere', () => {
         .replaceAll(/[^a-z0-9 -]/g, '')
         .replaceAll(' ', '-'),
     );
-    for (const [, target = ''] of text.matchAll(/\]\(([^)]+)\)/g)) {
+    for (const [, link, image] of text.matchAll(/\]\(([^)]+)\)|<img src="([^"]+)"/g)) {
+      const target = link ?? image ?? '';
       if (/^https?:/.test(target)) continue;
       if (target.startsWith('#')) assert.ok(headings.includes(target.slice(1)), `${document}: ${target}`);
       else assert.ok(existsSync(`${root}${folder}${target}`), `${document}: ${target}`);

@@ -1,10 +1,12 @@
-// Copies of a program in threads: they say that they run, end when asked, and a bad end of one is everybody's.
+// Copies of a program in threads: they say that they run, end when asked, and a bad end of one is everybody's, and
+// comes out as it was: a failure with its code, field and fix, anything else as an error.
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
+import { Failure } from '../../../schemas/failure.ts';
 import { startThreads } from '../../../infra/threads.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'millrace-threads-'));
@@ -73,4 +75,41 @@ test('the young generation of a thread is bounded where it is asked for', async 
     { youngGenerationMbMax: 24 },
   );
   await threads.ended;
+});
+
+const failureModule = new URL('../../../schemas/failure.ts', import.meta.url).href;
+const ending = (text: string): URL =>
+  new URL(`data:text/javascript,${encodeURIComponent(`import { Failure } from '${failureModule}'; ${text}`)}`);
+
+async function endOf(text: string): Promise<unknown> {
+  const threads = startThreads(ending(text), [null]);
+  threads.running.catch(() => undefined);
+  return threads.ended.then(
+    () => null,
+    (error: unknown) => error,
+  );
+}
+
+test('a failure keeps its code, field and fix', async () => {
+  const error = await endOf("throw new Failure('unknown_name', 'No topic x.', { field: 'topic', fix: 'Create it.' });");
+  assert.ok(error instanceof Failure);
+  assert.deepEqual(
+    [error.code, error.message, error.field, error.fix],
+    ['unknown_name', 'No topic x.', 'topic', 'Create it.'],
+  );
+});
+
+test('a fault stays one, with its stack', async () => {
+  const error = await endOf("throw new TypeError('x is undefined');");
+  assert.ok(error instanceof TypeError && !(error instanceof Failure));
+  assert.match(error.stack ?? '', /data:text/);
+});
+
+test('what only calls itself a failure is none', async () => {
+  const error = await endOf("throw Object.assign(new Error('no'), { name: 'Failure', code: 'ENOENT' });");
+  assert.ok(error instanceof Error && !(error instanceof Failure));
+});
+
+test('one that ends by itself is no error', async () => {
+  assert.equal(await endOf('process.exit(0);'), null);
 });

@@ -1,0 +1,111 @@
+// read: the records of a topic, one JSON object a line, for people and for jq.
+import { isUtf8 } from 'node:buffer';
+import type { AvroReader } from '../../schemas/codec.ts';
+import { Failure } from '../../schemas/failure.ts';
+import { nearest } from '../../schemas/reading.ts';
+import type { LogAdmin, LogRecord, PartitionBounds } from '../../streams/log.ts';
+import type { Connections } from '../connect.ts';
+import { type CliCommand, type CommandInput, positiveOption } from './command.ts';
+import { requireBroker } from './running.ts';
+
+const NEWEST = 10;
+const POLL_MS = 200;
+
+export const read: CliCommand = {
+  usage: 'TOPIC [--newest N | --all] [--follow]',
+  help: [
+    'One JSON object a line: partition, offset, timestamp (when it was written), key, value; partition by partition.',
+    'A value is told decoded where it is Avro in the Confluent frame, or JSON; else as text, or in base64 where it is no text.',
+    `--newest   of each partition the last N offsets, ${NEWEST} by default (ends of transactions take offsets too)`,
+    '--all      from the start of the topic',
+    '--follow   goes on with what comes, until Ctrl-C',
+  ],
+  options: { newest: { type: 'string' }, all: { type: 'boolean' }, follow: { type: 'boolean' } },
+  async run(input) {
+    const [topic] = input.positionals;
+    if (topic === undefined)
+      throw new Failure('missing_field', 'TOPIC is missing.', { field: 'TOPIC', fix: 'Name the topic to read.' });
+    const newest =
+      input.options['all'] === true ? Number.MAX_SAFE_INTEGER : (positiveOption(input, 'newest') ?? NEWEST);
+    const [{ connect }, { AvroReader }] = await Promise.all([
+      import('../connect.ts'),
+      import('../../schemas/codec.ts'),
+    ]);
+    await requireBroker(input.settings);
+    const connections = connect(input.settings, 'read');
+    try {
+      const bounds = await boundsOf(connections, topic);
+      await tellRecords(input, connections, new AvroReader(connections.registry), bounds, Math.ceil(newest));
+    } finally {
+      await connections.log.close();
+    }
+  },
+};
+
+/** @throws Failure `unknown_name` */
+async function boundsOf({ log }: Connections, topic: string): Promise<readonly PartitionBounds[]> {
+  const admin = log.admin();
+  try {
+    const count = (await admin.partitionsOf([topic])).get(topic);
+    if (count === undefined) throw await unknownTopic(admin, topic);
+    return await admin.offsets(Array.from({ length: count }, (_, partition) => ({ topic, partition })));
+  } finally {
+    await admin.close();
+  }
+}
+
+async function unknownTopic(admin: LogAdmin, topic: string): Promise<Failure> {
+  const known = (await admin.listTopics()).filter((name) => !name.startsWith('__')).sort();
+  const near = nearest(topic, known);
+  return new Failure('unknown_name', `There is no topic ${topic}.`, {
+    field: 'TOPIC',
+    fix: near === null ? `There are: ${known.join(', ')}.` : `Did you mean ${near}?`,
+  });
+}
+
+async function tellRecords(
+  { options, signal }: CommandInput,
+  { log }: Connections,
+  avro: AvroReader,
+  bounds: readonly PartitionBounds[],
+  newest: number,
+): Promise<void> {
+  const reader = log.reader();
+  const open = new Map(bounds.filter(({ start, end }) => end > start).map(({ partition, end }) => [partition, end]));
+  for (const { topic, partition, start, end } of bounds)
+    reader.assign({ topic, partition }, Math.max(start, end - newest));
+  try {
+    while (!signal.aborted && (options['follow'] === true || open.size > 0))
+      for (const { partition, records, nextOffset } of await reader.poll(POLL_MS)) {
+        const end = options['follow'] === true ? Number.POSITIVE_INFINITY : (open.get(partition) ?? 0);
+        const wanted = records.filter(({ offset }) => offset < end);
+        await avro.prepare(wanted.map(({ value }) => value));
+        for (const record of wanted) process.stdout.write(`${JSON.stringify(toldRecord(record, avro))}\n`);
+        if (nextOffset >= end) open.delete(partition);
+      }
+  } finally {
+    await reader.close();
+  }
+}
+
+function toldRecord({ partition, offset, timestampMs, key, value }: LogRecord, avro: AvroReader): unknown {
+  return {
+    ...{ partition, offset, timestamp: new Date(timestampMs).toISOString() },
+    key: key === null ? null : toldText(key),
+    value: value === null ? null : toldValue(value, avro),
+  };
+}
+
+/** What can be made of the bytes; never throws, for a topic may hold anything. */
+function toldValue(value: Buffer, avro: AvroReader): unknown {
+  try {
+    // no JSON text begins with the frame's zero
+    return value[0] === 0 ? avro.decode(value).value : (JSON.parse(value.toString()) as unknown);
+  } catch {
+    return toldText(value);
+  }
+}
+
+function toldText(bytes: Buffer): string {
+  return isUtf8(bytes) ? bytes.toString() : bytes.toString('base64');
+}

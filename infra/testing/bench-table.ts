@@ -12,6 +12,7 @@ export const BENCHES = [
   'feature-job',
   'feature-latency',
   'feature-growth',
+  'feature-limits',
   'recovery',
   'merged-state',
 ] as const;
@@ -49,6 +50,7 @@ const TOLD: Readonly<Record<string, string>> = {
   gateway_cpu_ms_per_request: '# CPU ms per request',
   restart_to_work_s: '**# s** from the restart to work',
   changelog_records_per_s: '# changelog records/s',
+  mb_per_s: '# MB/s',
   peak_rss_mb: '# MB at most',
 };
 

@@ -1,8 +1,9 @@
 // A declared topology on Apache Kafka, two instances of it, as `millrace stream` runs it: joins, broken and late records, a lost state.
 import assert from 'node:assert/strict';
-import { rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { systemClock } from '../../../infra/clock.ts';
 import { readSettings } from '../../../infra/settings.ts';
 import { runTopology } from '../../../infra/topology-runner.ts';
 import { type DeadLetter } from '../../../schemas/events.generated.ts';
@@ -94,6 +95,14 @@ async function read(
   return records;
 }
 
+const stateOf = (instance: string): string => join(folder, 'data', 'state', `invoices-${instance}`);
+
+/** The group gives it a task with a state: it may have given all to the other instance before. */
+async function untilItKeepsSomething(instance: string): Promise<void> {
+  for (const untilMs = performance.now() + WITHIN_MS; !existsSync(stateOf(instance)); await systemClock.sleep(50))
+    if (performance.now() > untilMs) throw new Error(`${instance} has no state`);
+}
+
 async function invoices(count: number): Promise<string[]> {
   const records = await read('invoices', PARTITIONS.invoices, ({ length }) => length >= count);
   return records.map(({ value }) => String(value)).sort();
@@ -102,6 +111,7 @@ async function invoices(count: number): Promise<string[]> {
 test('joins of a declared topology on two instances, with dead letters, and again after one has lost its state', async () => {
   const first = await start('one');
   const second = await start('two');
+  await untilItKeepsSomething('two');
   await produce('prices', 'tea', '10', 1_000_000);
   await produce('prices', 'tea', '12', 1_050_000);
   await read('prices-seen', PARTITIONS['prices-seen'], ({ length }) => length === 2);
@@ -124,7 +134,7 @@ test('joins of a declared topology on two instances, with dead letters, and agai
   assert.equal(String(told.find(({ code }) => code === 'undecodable_record')?.value), '{"id":');
 
   await second.stop();
-  rmSync(join(folder, 'data', 'state', 'invoices-two'), { recursive: true });
+  rmSync(stateOf('two'), { recursive: true });
   const again = await start('two');
   await produce('customers', 'c2', 'Bob', 1_060_000);
   await produce('customers', 'c1', 'Ada L.', 1_061_000);

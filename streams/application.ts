@@ -19,7 +19,7 @@ import { requireUnmoved } from './moved-parts.ts';
 import { type StateQueries } from './queries/state-queries.ts';
 import { TaskSet, type TaskSetOptions } from './task-set.ts';
 import { WatermarkFollower } from './watermark-follower.ts';
-import { workSlice } from './work-slice.ts';
+import { withReadsBegun, workSlice } from './work-slice.ts';
 
 // One slice of processing; heartbeats and fetches get their turn after it.
 const SLICE_MS = 40;
@@ -257,9 +257,7 @@ export class Application {
     let more = false;
     // equal shares: tasks that feed one repartition topic must not run far ahead of each other
     const shareMs = SLICE_MS / Math.max(1, this.#tasks.size);
-    // all at once, so that the one's store is read while another works; each waits for its own, and throws what failed
-    for (const task of this.#tasks.all) if (task.kind === 'direct') task.prepare().catch(() => undefined);
-    for (const task of this.#tasks.all) {
+    for (const task of withReadsBegun(this.#tasks.all)) {
       const before = task.steppedCount;
       more = (await workSlice(task, clock, shareMs)) || more;
       this.#processed += task.steppedCount - before;

@@ -2,6 +2,12 @@
 import { type Clock } from './clock.ts';
 import { type RunningTask } from './task-set.ts';
 
+/** All at once, so that the store of one is read while another works; each waits for its own in `workSlice`, which throws what failed. */
+export function withReadsBegun(tasks: readonly RunningTask[]): readonly RunningTask[] {
+  for (const task of tasks) if (task.kind === 'direct') task.prepare().catch(() => undefined);
+  return tasks;
+}
+
 /** @returns whether more is ready. @throws whatever the store or the processor throws */
 export async function workSlice(task: RunningTask, clock: Clock, shareMs: number): Promise<boolean> {
   if (task.kind === 'direct') await task.prepare();

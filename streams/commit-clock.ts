@@ -3,8 +3,6 @@ import { type Clock } from './clock.ts';
 
 /** An idle instance spends about one part in so many on commits. */
 const IDLE_SHARE = 3;
-/** It waits no longer than this, ms: where commits are slow, others make them so, and to wait would only add to it. */
-const IDLE_WAIT_MAX_MS = 25;
 /** A commit that took longer than usual counts for so much of what it took more: one hiccup must not hold up the commits behind it. */
 const SLOW_WEIGHT = 1 / 4;
 
@@ -38,11 +36,6 @@ export class CommitClock {
     told?.(tookMs);
   }
 
-  /** From the begin of a commit to that of the next, for an instance with nothing else to do. */
-  get #idleMs(): number {
-    return Math.min(this.#intervalMs, IDLE_WAIT_MAX_MS, IDLE_SHARE * this.#usualMs);
-  }
-
   #sinceMs(): number {
     return this.#clock.monotonicMs() - this.#begunMs;
   }
@@ -53,12 +46,13 @@ export class CommitClock {
 
   /** For an instance that has nothing else to do. */
   isWorthIt(): boolean {
-    return this.#sinceMs() >= this.#idleMs;
+    return this.#sinceMs() >= Math.min(this.#intervalMs, IDLE_SHARE * this.#usualMs);
   }
 
   /** How long to wait for records. */
   waitMs(longestMs: number, isDirty: boolean): number {
     if (!isDirty) return longestMs;
-    return Math.max(1, Math.min(longestMs, this.#idleMs - this.#sinceMs()));
+    const leftMs = Math.min(this.#intervalMs, IDLE_SHARE * this.#usualMs) - this.#sinceMs();
+    return Math.max(1, Math.min(longestMs, leftMs));
   }
 }

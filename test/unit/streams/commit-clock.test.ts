@@ -18,18 +18,15 @@ function clocks() {
   return { commits, pass, commit };
 }
 
-test('an idle instance spends about a third of its time on commits, and waits for no more than 25 ms where they are slow', () => {
+test('an idle instance spends about a third of its time on commits, and the interval is the longest that it waits', () => {
   const { commits, pass, commit } = clocks();
-  commit(8);
+  commit(10);
   assert.ok(!commits.isWorthIt());
-  assert.equal(commits.waitMs(1000, true), 16);
-  pass(16);
+  assert.equal(commits.waitMs(1000, true), 20);
+  pass(20);
   assert.ok(commits.isWorthIt() && !commits.isDue());
-  for (let count = 0; count < 20; count += 1) commit(20);
-  assert.equal(commits.waitMs(1000, true), 5);
   for (let count = 0; count < 20; count += 1) commit(90);
-  assert.equal(commits.waitMs(1000, true), 1);
-  assert.ok(commits.isWorthIt() && !commits.isDue());
+  assert.equal(commits.waitMs(1000, true), 10);
   pass(10);
   assert.ok(commits.isDue());
 });

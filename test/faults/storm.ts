@@ -9,6 +9,7 @@ export const UNTIL = '2013-04-24';
 export const QUICK_SAMPLE = 8;
 const WITHIN_MS = 240_000;
 const UP_WITHIN_MS = 120_000;
+const STATUS_WITHIN_MS = 30_000;
 /** Killed once each, in an order drawn from the seed; so many at least before the end. */
 const VICTIMS = [
   'features-1',
@@ -79,10 +80,19 @@ export async function stormyDemo(seed: number): Promise<Storm> {
       killed.push(name);
     }
     assert.ok(killed.length >= KILLED_LEAST, `seed ${seed}: only ${killed.length} were killed before the end`);
-    const overdue = setTimeout(() => child.kill('SIGTERM'), WITHIN_MS);
+    let stood: string | null = null;
+    const overdue = setTimeout(async () => {
+      stood = (await platform.command(['status'], STATUS_WITHIN_MS)).text;
+      child.kill('SIGTERM');
+    }, WITHIN_MS);
     const code = await ended;
     clearTimeout(overdue);
     assert.equal(code, 0, `seed ${seed}, killed ${killed.join(', ')}:\n${platform.output}`);
+    assert.equal(
+      stood,
+      null,
+      `seed ${seed}, killed ${killed.join(', ')}: it stood still\n${platform.output}\n${stood}`,
+    );
     return { report: readReport(path), killed };
   } finally {
     await platform.remove();

@@ -81,9 +81,11 @@ export async function stormyDemo(seed: number): Promise<Storm> {
     }
     assert.ok(killed.length >= KILLED_LEAST, `seed ${seed}: only ${killed.length} were killed before the end`);
     let stood: string | null = null;
-    const overdue = setTimeout(async () => {
-      stood = (await platform.command(['status'], STATUS_WITHIN_MS)).text;
-      child.kill('SIGTERM');
+    const overdue = setTimeout(() => {
+      void platform.command(['status'], STATUS_WITHIN_MS).then(({ text }) => {
+        stood = text;
+        child.kill('SIGTERM');
+      });
     }, WITHIN_MS);
     const code = await ended;
     clearTimeout(overdue);

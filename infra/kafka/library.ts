@@ -1,5 +1,5 @@
 // What of @platformatic/kafka is used: its connection, its wire format and single requests. The package's own entry also loads its
-// clients, their validators and a schema registry (150 modules, 12 MB and 0.2 s of CPU in every thread that speaks to Kafka) and
+// clients, their validators and a schema registry (150 modules, some 20 MB in every thread that speaks to Kafka) and
 // exports nothing narrower, hence the files by their paths; the version is pinned.
 export {
   ConfigResourceTypes,

@@ -68,7 +68,7 @@ export class ArenaRow implements Row {
 }
 
 export class RowArena {
-  readonly lists: readonly RowList[] = Array.from({ length: LISTS }, () => new RowList());
+  readonly #lists: readonly RowList[] = Array.from({ length: LISTS }, () => new RowList());
   readonly #index = new AddressIndex();
   readonly #bytesMax: number;
   readonly #segments: Segments;
@@ -192,8 +192,7 @@ export class RowArena {
     this.#index.move(ints[head + HASH] ?? 0, from, to);
     for (let list = 0; list < LISTS; list += 1) {
       const listed = ints[head + LISTED + list] ?? -1;
-      const addresses = this.lists[list]?.addresses;
-      if (listed >= 0 && addresses !== undefined) addresses[listed] = to;
+      if (listed >= 0) this.marked(list).addresses[listed] = to;
     }
     this.#free(from);
   }
@@ -212,12 +211,18 @@ export class RowArena {
     this.#free(address);
   }
 
-  /** @param list its number */
+  /** The rows of a list. @param list its number, below 3 */
+  marked(list: number): RowList {
+    const marked = this.#lists[list];
+    if (marked === undefined) throw new RangeError(`There is no list ${list}.`);
+    return marked;
+  }
+
   mark(address: number, list: number): void {
     const { ints } = this.#segments.of(address);
     const head = 2 * (address & PLACE_MASK);
-    const marked = this.lists[list];
-    if (marked === undefined || ints[head + LISTED + list] !== -1) return;
+    if (ints[head + LISTED + list] !== -1) return;
+    const marked = this.marked(list);
     ints[head + LISTED + list] = marked.addresses.push(address) - 1;
     marked.bytes += 8 * (ints[head + LENGTH] ?? 0);
   }
@@ -228,8 +233,7 @@ export class RowArena {
 
   /** Takes the mark from all rows of the list. */
   unmarkAll(list: number): void {
-    const marked = this.lists[list];
-    if (marked === undefined) return;
+    const marked = this.marked(list);
     for (const address of marked.addresses)
       this.#segments.of(address).ints[2 * (address & PLACE_MASK) + LISTED + list] = -1;
     marked.clear();

@@ -10,7 +10,7 @@ import { type StateStore, type StoreWrite } from '../store.ts';
 import { CommittedRows } from './committed-rows.ts';
 import { positionWrite } from './position.ts';
 import { type Row, type RowSerde } from './row.ts';
-import { ArenaRow, RowArena, RowList } from './row-arena.ts';
+import { ArenaRow, RowArena } from './row-arena.ts';
 
 /** Lists of the arena. */
 const CHANGED = 0;
@@ -83,7 +83,7 @@ export class RowTable {
 
   /** The rows that are marked as being read. */
   async #fill(keys: readonly Buffer[]): Promise<void> {
-    const loading = this.#arena.lists[LOADING]?.addresses ?? [];
+    const loading = this.#arena.marked(LOADING).addresses;
     try {
       const values = await this.#store.multiGet(keys);
       for (const [index, value] of values.entries()) {
@@ -120,18 +120,14 @@ export class RowTable {
   }
 
   get hasChanged(): boolean {
-    return this.#addresses(CHANGED).length > 0;
-  }
-
-  #addresses(list: number): readonly number[] {
-    return this.#arena.lists[list]?.addresses ?? [];
+    return this.#arena.marked(CHANGED).addresses.length > 0;
   }
 
   /** Appends what has changed since the last call as changelog records. */
   drawChangelog(outputs: OutputBatches, { topic, partition }: TopicPartition): void {
     const into = outputs.builderFor(topic, partition);
     const row = this.#row;
-    for (const [index, address] of this.#addresses(CHANGED).entries()) {
+    for (const [index, address] of this.#arena.marked(CHANGED).addresses.entries()) {
       if (index % ROLL_EVERY === 0) outputs.roll();
       const key = this.#arena.keyAt(address);
       this.#arena.open(row, address);
@@ -152,7 +148,7 @@ export class RowTable {
   }
 
   #takesMuch(list: number): boolean {
-    const { addresses, bytes } = this.#arena.lists[list] ?? new RowList();
+    const { addresses, bytes } = this.#arena.marked(list);
     return addresses.length > UNSTORED_ROWS_MIN && bytes > UNSTORED_SHARE_MAX * this.#cacheBytesMax;
   }
 
@@ -164,7 +160,7 @@ export class RowTable {
     this.#draws += 1;
     const writes = new WritesBuffer();
     const row = this.#row;
-    for (const address of this.#addresses(UNSTORED)) {
+    for (const address of this.#arena.marked(UNSTORED).addresses) {
       this.#arena.setDrawn(address, this.#draws);
       this.#arena.open(row, address);
       const key = this.#arena.keyAt(address);

@@ -31,6 +31,16 @@ function encoded(topic: string, partition: number, texts: readonly string[]): En
   return { topic, partition, bytes: builder.take(), count: texts.length };
 }
 
+/** A topic of one partition, and the one member of a group that has it. */
+async function onlyMember(log: Log) {
+  const topic = await topicOf(log, 1);
+  const membership = log.membership({ group: fresh('group'), topics: [topic], instanceId: null });
+  const assigned = new Assigned();
+  await membership.start(assigned);
+  await assigned.until(() => assigned.held.size === 1);
+  return { topic, place: { topic, partition: 0 }, membership };
+}
+
 export function transactionsSuite(world: LogWorld): void {
   const contract = (what: string, body: (log: Log) => Promise<void>): void => {
     test(`${world.name}: ${what}`, () =>
@@ -246,12 +256,7 @@ function offsetTests(contract: Contract, world: LogWorld): void {
   contract(
     'at least once, records are seen when they are acknowledged, offsets when they are committed',
     async (log) => {
-      const topic = await topicOf(log, 1);
-      const place = { topic, partition: 0 };
-      const membership = log.membership({ group: fresh('group'), topics: [topic], instanceId: null });
-      const assigned = new Assigned();
-      await membership.start(assigned);
-      await assigned.until(() => assigned.held.size === 1);
+      const { topic, place, membership } = await onlyMember(log);
       const session = await log.atLeastOnce();
       session.begin();
       assert.deepEqual(await session.append([record(topic, 0, 'a')]), [{ ...place, firstOffset: 0, count: 1 }]);
@@ -271,12 +276,7 @@ function offsetTests(contract: Contract, world: LogWorld): void {
   contract(
     'committed offsets wait for a transaction that holds newer ones, but not those of all the group',
     async (log) => {
-      const topic = await topicOf(log, 1);
-      const place = { topic, partition: 0 };
-      const membership = log.membership({ group: fresh('group'), topics: [topic], instanceId: null });
-      const assigned = new Assigned();
-      await membership.start(assigned);
-      await assigned.until(() => assigned.held.size === 1);
+      const { place, membership } = await onlyMember(log);
       const session = await log.transactions(fresh('id'), TIMEOUT_MS);
       session.begin();
       await session.commitOffsets(membership, [{ ...place, offset: 1, metadata: 'm' }]);

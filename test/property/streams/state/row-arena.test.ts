@@ -74,12 +74,12 @@ class Model {
   }
 
   unmark(): void {
-    const listed = this.arena.lists[MARKED]?.addresses.map((address) => {
+    const listed = this.arena.marked(MARKED).addresses.map((address) => {
       const { bytes, start, end } = this.arena.keyAt(address);
       return bytes.toString('latin1', start, end);
     });
     const marked = [...this.rows].filter(([, row]) => row.marked).map(([key]) => key);
-    assert.deepEqual([...(listed ?? [])].sort(), marked.sort());
+    assert.deepEqual(listed.sort(), marked.sort());
     this.arena.unmarkAll(MARKED);
     this.arena.unmarkAll(STORED);
     for (const row of this.rows.values()) row.marked = false;

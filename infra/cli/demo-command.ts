@@ -69,12 +69,16 @@ export const demo: CliCommand = {
       say('Millrace starts: Kafka, schema registry, ClickHouse, and a process per role (half a minute) …');
       await Promise.race([stack.start(), untilStopped(input.signal)]).finally(() => line.end());
       if (input.signal.aborted) return;
-      const report = await new DemoRun(input, plan, startedMs, connect(input.settings, 'demo')).run();
+      const demo = new DemoRun(input, plan, startedMs, connect(input.settings, 'demo'));
+      const report = await demo.run();
       if (report === null) return;
       const path = textOption(input, 'report');
       if (path !== null) writeFileSync(path, `${JSON.stringify(report, null, 2)}\n`);
       answer(input, report, `\n${reportText(report)}`);
-      if (input.options['once'] === true) return;
+      if (input.options['once'] === true) {
+        demo.requireTrained();
+        return;
+      }
       const { host, httpPort } = input.settings;
       say(
         `\nThe platform stays up: console at http://${host}:${httpPort}. Ctrl-C stops it; a second \`npm start\` goes on from here.`,
@@ -135,6 +139,7 @@ class DemoRun {
   #produced = 0;
   #predictionsBefore = 0;
   #eventTimeMs = 0;
+  #failedTraining: string | null = null;
   #firstPredictionMs: number | null = null;
 
   constructor(input: CommandInput, plan: Plan, startedMs: number, connections: Connections) {
@@ -190,7 +195,15 @@ class DemoRun {
     }
   }
 
+  /** @throws Failure `internal`: a demo whose model was not trained is no demo, though everything else ran */
+  requireTrained(): void {
+    if (this.#failedTraining !== null)
+      throw new Failure('internal', `Ran to the end, but a training failed: ${this.#failedTraining}`);
+  }
+
   #note(event: Event): void {
+    if (event.name === 'TrainingFailed') this.#failedTraining = event.value.reason;
+    else if (event.name === 'TrainingCompleted') this.#failedTraining = null;
     if (event.name === 'ControlAdvanced' && event.value.until >= FOREVER_MS) this.#released = true;
     const words = this.#telling ? narrate(event) : null;
     if (words !== null) this.#tell(words);

@@ -2,7 +2,7 @@
 import { type EndpointDefinition } from '../../schemas/definitions.ts';
 import { type TopicNames } from '../../schemas/topics.ts';
 import { type Progress } from '../../processors/monitoring/timetable.ts';
-import { DATABASE, type Sql, tableOf } from '../../serving/analytics/sql.ts';
+import { DATABASE, type Sql, rowsIfAny, tableOf } from '../../serving/analytics/sql.ts';
 import { type LogAdmin } from '../../streams/log.ts';
 
 /** Lanes of a partition of the predictions: the live path writes one, the shadow the other. */
@@ -104,7 +104,8 @@ export class WarehouseProgress {
 
   #newest(topic: string, field: string, toMs: number): Promise<NewestRow[]> {
     const table = `${DATABASE}.\`${tableOf(topic, this.#parts.prefix)}\``;
-    return this.#parts.sql.query(
+    return rowsIfAny(
+      this.#parts.sql,
       `SELECT _partition AS partition, toUnixTimestamp64Milli(max(\`${field}\`)) AS newest_ms FROM ${table} WHERE \`${field}\` <= fromUnixTimestamp64Milli({to:Int64}, 'UTC') GROUP BY _partition`,
       { to: toMs },
     );

@@ -257,6 +257,9 @@ class TrainingRole implements RunningRole {
           ...process.env,
           TMPDIR: folder,
           MLFLOW_ENABLE_ASYNC_LOGGING: 'false',
+          // its thread changes the environment while the client reads it, where the network does not answer: a KeyError ends
+          // the training
+          MLFLOW_DISABLE_TELEMETRY: 'true',
           GIT_PYTHON_REFRESH: 'quiet',
           // OpenMP's threads spin while they wait: where the cores are busy, a training of 1 s then takes 15 to 50
           OMP_WAIT_POLICY: 'PASSIVE',

@@ -1,8 +1,11 @@
 // The port to SQL, spoken by the embedded ClickHouse and by a server alike.
+import { Failure } from '../../schemas/failure.ts';
+
+/** For `{name:Type}` places. */
+export type SqlParameters = Readonly<Record<string, string | number | readonly string[]>>;
 
 export interface Sql {
-  /** @param parameters for `{name:Type}` places */
-  query<T>(statement: string, parameters?: Readonly<Record<string, string | number | readonly string[]>>): Promise<T[]>;
+  query<T>(statement: string, parameters?: SqlParameters): Promise<T[]>;
   /** A statement's answer as text in the given format; tables of the database `millrace` need not name it. */
   text(statement: string, format: string): Promise<string>;
   exec(statement: string): Promise<void>;
@@ -17,3 +20,13 @@ export function tableOf(topic: string, prefix: string): string {
 }
 
 export const DATABASE = 'millrace';
+
+/** None while the table is missing: it is made with its first row. */
+export async function rowsIfAny<T>(sql: Sql, statement: string, parameters: SqlParameters): Promise<T[]> {
+  try {
+    return await sql.query<T>(statement, parameters);
+  } catch (error) {
+    if (error instanceof Failure && error.code === 'unknown_name') return [];
+    throw error;
+  }
+}

@@ -1,7 +1,7 @@
 // What monitoring reads of a window: rows in a fixed order, so that statistics are the same in every run.
 import { type EndpointDefinition } from '../../schemas/definitions.ts';
 import { type TopicNames } from '../../schemas/topics.ts';
-import { DATABASE, type Sql, tableOf } from './sql.ts';
+import { DATABASE, type Sql, rowsIfAny, tableOf } from './sql.ts';
 
 export interface WindowResult {
   readonly request_id: string;
@@ -35,7 +35,8 @@ export class WindowReader {
 
   /** Results of requests in [fromMs, toMs) that were known at `knownMs`; a corrected label counts as it was known then. Ordered by request, version, purpose. */
   results(fromMs: number, toMs: number, knownMs: number): Promise<WindowResult[]> {
-    return this.#sql.query(
+    return rowsIfAny(
+      this.#sql,
       `SELECT request_id, model, version, argMax(arm, _offset) AS arm, purpose, argMax(score, _offset) AS score, argMax(label, _offset) AS label FROM ${this.#results} WHERE ${RANGE} AND event_time <= fromUnixTimestamp64Milli({known:Int64}, 'UTC') GROUP BY request_id, model, version, purpose ORDER BY request_id, version, purpose`,
       { from: fromMs, to: toMs, known: knownMs },
     );
@@ -43,7 +44,8 @@ export class WindowReader {
 
   /** Live predictions of requests in [fromMs, toMs), ordered by request. */
   predictions(fromMs: number, toMs: number): Promise<WindowPrediction[]> {
-    return this.#sql.query(
+    return rowsIfAny(
+      this.#sql,
       `SELECT score, version, features FROM ${this.#predictions} WHERE purpose = 'live' AND event_time >= fromUnixTimestamp64Milli({from:Int64}, 'UTC') AND event_time < fromUnixTimestamp64Milli({to:Int64}, 'UTC') ORDER BY request_id`,
       { from: fromMs, to: toMs },
     );

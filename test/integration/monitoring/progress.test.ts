@@ -125,3 +125,9 @@ test('a window reads labels as they were known, in a fixed order', async () => {
     { score: 0.25, version: 1, features: [1, null] },
   ]);
 });
+
+test('without a model a window is empty: its tables are made with their first rows', async () => {
+  const reader = new WindowReader(sql, names, 'millrace.', { ...endpoint, name: 'unmodelled' });
+  assert.deepEqual(await reader.results(100, 200, 300), []);
+  assert.deepEqual(await reader.predictions(100, 200), []);
+});

@@ -73,11 +73,15 @@ export class Sink {
     await this.#options.sql.exec(createTable(tableFor('watermarks', WATERMARK_SCHEMA)));
   }
 
-  /** Takes a topic in; its partitions go on where the table ends. */
-  async add(topic: string, bounds: readonly PartitionBounds[], kind: TopicKind): Promise<void> {
+  /**
+   * Takes a topic in; its partitions go on where the table ends.
+   * @param schema of its records, where that is known before the first: then the table is there at once, empty
+   */
+  async add(topic: string, bounds: readonly PartitionBounds[], kind: TopicKind, schema?: AvroSchema): Promise<void> {
     if (this.#topics.has(topic)) return;
     const name = kind === 'watermarks' ? 'watermarks' : tableOf(topic, this.#options.prefix);
     if (kind === 'events') await this.#options.sql.exec(createTable(eventsTable(name)));
+    if (schema !== undefined) await this.#options.sql.exec(createTable(tableFor(name, schema)));
     const ends = await this.#tableEnds(name, topic);
     const lanes = bounds.map(({ partition, end }): Lane => {
       const offset = ends.get(partition) ?? 0;

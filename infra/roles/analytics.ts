@@ -1,5 +1,7 @@
 // The analytics role: every topic into ClickHouse.
 import { Gauge, type Registry } from 'prom-client';
+import { loadEventSchemas } from '../../schemas/codec.ts';
+import { type EventName } from '../../schemas/events.generated.ts';
 import { declared, declaredTopics } from '../../streams/topology.ts';
 import { ClickHouseSql } from '../clickhouse/client.ts';
 import { Sink, type TopicKind } from '../clickhouse/sink.ts';
@@ -24,10 +26,11 @@ export async function run(context: RoleContext): Promise<RunningRole> {
   });
   await sink.open();
   const admin = kafka.admin();
-  const add = async (names: readonly string[], kind: TopicKind): Promise<void> => {
+  const schemas = loadEventSchemas();
+  const add = async (names: readonly string[], kind: TopicKind, event?: EventName): Promise<void> => {
     for (const [topic, partitions] of await admin.partitionsOf(names)) {
       const bounds = await admin.offsets(Array.from({ length: partitions }, (_, partition) => ({ topic, partition })));
-      await sink.add(topic, bounds, kind);
+      await sink.add(topic, bounds, kind, event && schemas.get(event));
     }
   };
   // before the watermarks, so that a mark always finds the topics that it speaks of
@@ -41,6 +44,11 @@ export async function run(context: RoleContext): Promise<RunningRole> {
   const takeNew = async (): Promise<void> => {
     if (!changed) return;
     changed = false;
+    // what the platform itself will write can be asked for before it does
+    for (const { name } of definitions.endpoints) {
+      await add([topics.predictions(name)], 'rows', 'Prediction');
+      await add([topics.results(name)], 'rows', 'Result');
+    }
     const wanted = declaredTopics(topics, declared(definitions.all), settings.partitions).map(({ name }) => name);
     const internal = [topics.repartition(''), topics.changelog('', '').slice(0, -1)];
     await add(
@@ -50,7 +58,8 @@ export async function run(context: RoleContext): Promise<RunningRole> {
   };
   await takeNew();
   await add([topics.lifecycle, topics.metrics, topics.commands], 'events');
-  await add([topics.statistics, topics.deadLetters], 'rows');
+  await add([topics.statistics], 'rows', 'Statistic');
+  await add([topics.deadLetters], 'rows', 'DeadLetter');
   await add([topics.watermarks], 'watermarks');
   for (const view of createViews(
     tableOf(topics.lifecycle, settings.topicPrefix),

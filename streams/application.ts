@@ -105,7 +105,7 @@ export class Application {
     });
     this.queries = this.#tasks.queries;
     this.#overlaps = options.spec.subTopologies.every(({ kind }) => kind === 'direct');
-    this.#clock = new CommitClock(options.clock, options.commitIntervalMs);
+    this.#clock = new CommitClock(options.clock, options.commitIntervalMs, options.guarantee === 'at-least-once');
   }
 
   /** Resolves once the group was joined; `finished` tells the end. @throws Failure `invalid_definition` as `requireUnmoved` does */
@@ -312,9 +312,9 @@ export class Application {
     this.#failure ??= error instanceof Error ? error : new Error(String(error));
   }
 
-  /** One append at a time: what comes meanwhile goes together in the next one. */
+  /** One append at a time: what comes meanwhile goes together in the next one, at once. */
   #sendOutputs(): void {
-    if (this.#sending !== null || this.#isDrawn || this.#session === null) return;
+    if (this.#sending !== null || this.#isDrawn || this.#session === null || this.#failure !== null) return;
     const tasks = this.#tasks.all.flatMap((task) => (task.kind === 'direct' ? [{ drawn: task.drawOutputs() }] : []));
     if (tasks.every(({ drawn }) => drawn.batches.length + drawn.deadLetters.length === 0)) return;
     this.#sending = appendDrawn(tasks, this.#commitParts(this.#session), this.#ends)
@@ -324,6 +324,7 @@ export class Application {
       .catch((error: unknown) => this.#fail(error))
       .finally(() => {
         this.#sending = null;
+        this.#sendOutputs();
       });
   }
 

@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { CommitClock } from '../../../streams/commit-clock.ts';
 
-function clocks() {
+function clocks(seenAhead = false) {
   let nowMs = 0;
   const clock = { nowMs: () => nowMs, monotonicMs: () => nowMs, sleep: async () => undefined };
-  const commits = new CommitClock(clock, 100);
+  const commits = new CommitClock(clock, 100, seenAhead);
   const pass = (ms: number): void => {
     nowMs += ms;
   };
@@ -38,4 +38,14 @@ test('one slow commit does not hold up the next ones, one quick commit is believ
   assert.equal(commits.waitMs(1000, true), 1, 'as usual: 3 × 23 ms, which the commit itself has taken');
   commit(4);
   assert.equal(commits.waitMs(1000, true), 8);
+});
+
+test('where results are visible ahead of commits, commits take less of the time', () => {
+  const { commits, pass, commit } = clocks(true);
+  commit(2);
+  assert.equal(commits.waitMs(1000, true), 58);
+  pass(57);
+  assert.ok(!commits.isWorthIt());
+  pass(1);
+  assert.ok(commits.isWorthIt());
 });

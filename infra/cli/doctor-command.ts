@@ -16,19 +16,20 @@ interface Check {
 export const doctor: CliCommand = {
   usage: '[--json]',
   help: ['Looks for the tools, the ports, disk and memory, and lists every setting.'],
+  argumentsMax: 0,
   options: {},
   async run(input) {
     const { settings } = input;
     const running = supervisorOf(settings) !== null;
-    const checks = await Promise.all([
-      ...PYTHON_CHECKS.map(({ name, script, wanted }) => tool(name, settings.python, ['-c', script], wanted)),
-      tool('Java 17 or newer', settings.java, ['-version'], /version "(1[7-9]|[2-9]\d)/),
-      kafkaCheck(settings),
-      registryCheck(settings),
-      ...portsOf(settings).map((name) => portCheck(name, settings, running)),
-      diskCheck(settings.dataDir),
-      memoryCheck(),
+    const [tools, ports] = await Promise.all([
+      Promise.all([
+        ...PYTHON_CHECKS.map(({ name, script, wanted }) => tool(name, settings.python, ['-c', script], wanted)),
+        tool('Java 17 or newer', settings.java, ['-version'], /version "(1[7-9]|[2-9]\d)/),
+      ]),
+      Promise.all(portsOf(settings).map((name) => portCheck(name, settings, running))),
     ]);
+    const parts = [kafkaCheck(settings), registryCheck(settings)];
+    const checks = [...tools, ...parts, ...ports, diskCheck(settings.dataDir), memoryCheck()];
     const text = [
       ...checks.map(({ name, ok, detail }) => `  ${ok ? 'ok    ' : 'WRONG '} ${name}: ${detail}`),
       '',

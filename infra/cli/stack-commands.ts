@@ -6,7 +6,7 @@ import { Failure } from '../../schemas/failure.ts';
 import { systemClock } from '../clock.ts';
 import { ROLES } from '../roles/roles.ts';
 import { addressesOf, tellAddresses } from './addresses.ts';
-import { type CliCommand, type CommandInput, StartLine, answer, say, textOption } from './command.ts';
+import { type CliCommand, type CommandInput, StartLine, WrongUsage, answer, say, textOption } from './command.ts';
 import { stopAll, supervisorOf } from './running.ts';
 import { untilStopped } from './until-stopped.ts';
 
@@ -20,12 +20,13 @@ export const up: CliCommand = {
     '--detach   comes back when everything is ready; `millrace down` stops it',
     '--time     live (default): requests see the newest rows; event: inputs are merged by event time, for replays',
   ],
+  argumentsMax: 0,
   options: { detach: { type: 'boolean' }, time: { type: 'string' } },
   async run(input) {
     const { settings, options, signal } = input;
     const time = textOption(input, 'time') ?? settings.time;
     if (time !== 'live' && time !== 'event')
-      throw new Failure('invalid_field', `--time is ${time}.`, { field: '--time', fix: 'Give live or event.' });
+      throw new WrongUsage('invalid_field', `--time is ${time}.`, { field: '--time', fix: 'Give live or event.' });
     if (options['detach'] === true) return startDetached(input, time);
     const { Stack } = await import('../supervisor/stack.ts');
     const line = new StartLine();
@@ -83,6 +84,7 @@ async function startDetached(input: CommandInput, time: string): Promise<void> {
 export const down: CliCommand = {
   usage: '',
   help: ['Roles finish what they have begun, Kafka last. The data stays.'],
+  argumentsMax: 0,
   options: {},
   async run(input) {
     const stopped = await stopAll(input.settings);
@@ -96,12 +98,13 @@ export const run: CliCommand = {
     'Needs KAFKA_BROKERS, SCHEMA_REGISTRY_URL and CLICKHOUSE_URL where these are not on this machine.',
     'Several instances of a role share its partitions; give each its own --instance, which names its state folder.',
   ],
+  argumentsMax: 0,
   options: { role: { type: 'string' }, instance: { type: 'string' } },
   async run(input) {
     const name = textOption(input, 'role');
     const role = ROLES.find((known) => known === name);
     if (role === undefined)
-      throw new Failure('unknown_name', name === null ? '--role is missing.' : `There is no role ${name}.`, {
+      throw new WrongUsage('unknown_name', name === null ? '--role is missing.' : `There is no role ${name}.`, {
         field: '--role',
         fix: `Use one of ${ROLES.join(', ')}.`,
       });
@@ -117,6 +120,7 @@ const DATA_PARTS = ['kafka', 'state', 'clickhouse', 'logs', 'run', 'artifacts', 
 export const reset: CliCommand = {
   usage: '',
   help: ['Stops it first when it runs. Downloads in the cache folder stay.'],
+  argumentsMax: 0,
   options: {},
   async run(input) {
     const { dataDir } = input.settings;

@@ -30,7 +30,7 @@ function say(text) {
 
 function refuse(problem, fix) {
   say(`\nmillrace: ${problem}\n          ${fix}`);
-  process.exit(2);
+  process.exit(1);
 }
 
 /** What a command says, or null when it is not there or fails. */
@@ -121,7 +121,7 @@ function requireMachine(needs) {
   ].filter((problem) => problem !== null);
   if (problems.length === 0) return;
   for (const [problem, fix] of problems) say(`\nmillrace: ${problem}\n          ${fix}`);
-  process.exit(2);
+  process.exit(1);
 }
 
 // --- what is brought

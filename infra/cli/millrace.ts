@@ -60,7 +60,7 @@ async function main([name, ...rest]: readonly string[]): Promise<void> {
 function requireNoMore(name: string, { argumentsMax }: CliCommand, positionals: readonly string[]): void {
   const surplus = positionals[argumentsMax];
   if (surplus === undefined) return;
-  throw new WrongUsage('unknown_field', `${surplus} is one argument too many for \`millrace ${name}\`.`, {
+  throw new WrongUsage('invalid_field', `${surplus} is one argument too many for \`millrace ${name}\`.`, {
     field: surplus,
     fix: `See \`millrace ${name} --help\`.`,
   });

@@ -61,10 +61,28 @@ export class HttpSchemaRegistry implements SchemaRegistry, SubjectSchemas {
     try {
       return await at(COMPATIBILITY.BACKWARD_TRANSITIVE);
     } catch (cause) {
+      const level = otherLevel(cause);
       // who set a level that promises more has set it on purpose
-      if (otherLevel(cause) !== COMPATIBILITY.FULL_TRANSITIVE) throw cause;
-      return await at(COMPATIBILITY.FULL_TRANSITIVE);
+      if (level === COMPATIBILITY.FULL_TRANSITIVE) return await at(level);
+      // Apicurio tells the global level for a subject that has none of its own, such as one that a producer's serializer made
+      if (level === null || level !== (await this.#globalLevel())) throw cause;
+      await this.#setLevel(subject, COMPATIBILITY.BACKWARD_TRANSITIVE);
+      return await at(COMPATIBILITY.BACKWARD_TRANSITIVE);
     }
+  }
+
+  async #globalLevel(): Promise<string> {
+    const { text } = await this.#get('/config', 'asking for the compatibility level');
+    return (JSON.parse(text) as { compatibilityLevel?: string }).compatibilityLevel ?? '';
+  }
+
+  async #setLevel(subject: string, compatibility: COMPATIBILITY): Promise<void> {
+    const response = await fetch(`${this.#url}/config/${encodeURIComponent(subject)}`, {
+      method: 'PUT',
+      headers: { ...this.#headers, 'Content-Type': 'application/vnd.schemaregistry.v1+json' },
+      body: JSON.stringify({ compatibility }),
+    });
+    if (!response.ok) throw statusError(response.status);
   }
 
   /** @throws Failure `undecodable_record` when the registry does not know the id, or it is no Avro record */
@@ -118,7 +136,7 @@ export class HttpSchemaRegistry implements SchemaRegistry, SubjectSchemas {
       const response = await fetch(`${this.#url}${path}`, { headers: this.#headers });
       const text = await response.text();
       if (response.status === 200 || response.status === 404) return { status: response.status, text };
-      throw Object.assign(new Error(`status ${response.status}`), { status: response.status });
+      throw statusError(response.status);
     }, doing);
   }
 
@@ -139,6 +157,10 @@ export class HttpSchemaRegistry implements SchemaRegistry, SubjectSchemas {
       }
     }
   }
+}
+
+function statusError(status: number): Error {
+  return Object.assign(new Error(`status ${status}`), { status });
 }
 
 /** The level that the subject has, where the client finds another than ours; null: something else went wrong. */

@@ -113,10 +113,11 @@ test('the newest schema of a subject, or none', async () => {
   assert.equal(nowMs, 1000, 'nothing was waited for');
 });
 
-/** A registry whose subject has this level, which takes every schema as number 9. */
+/** A registry whose subject has this level, which takes every schema as number 9; its global level is BACKWARD. */
 const subjectAt =
   (level: string | null, taken: Reply = { status: 200, body: { id: 9 } }) =>
   ({ method, url }: IncomingMessage): Reply => {
+    if (url === '/config') return { status: 200, body: { compatibilityLevel: 'BACKWARD' } };
     if (method !== 'GET' || url?.startsWith('/config/') !== true) return method === 'PUT' ? { status: 200 } : taken;
     return level === null ? { status: 404 } : { status: 200, body: { compatibilityLevel: level } };
   };
@@ -130,14 +131,31 @@ for (const level of ['BACKWARD_TRANSITIVE', 'FULL_TRANSITIVE', null])
     assert.equal(nowMs, 1000, 'nothing was waited for');
   });
 
-for (const level of ['BACKWARD', 'FORWARD_TRANSITIVE', 'FULL', 'NONE'])
+for (const level of ['FORWARD_TRANSITIVE', 'FULL', 'NONE'])
   test(`a subject with level ${level}: told at once, and nothing is registered`, async () => {
     reply = subjectAt(level);
     const words = new RegExp(`is ${level} \\(registering visits-value\\)\\. Set it to BACKWARD_TRANSITIVE`);
     await assert.rejects(registry().register('visits-value', record), failing('conflict', words));
-    assert.deepEqual(asked, ['GET /config/visits-value']);
+    assert.deepEqual(asked, ['GET /config/visits-value', 'GET /config']);
     assert.equal(nowMs, 1000, 'nothing was waited for');
   });
+
+test('a subject that somebody made, without a level of its own: gets one first, then the schema', async () => {
+  // as Apicurio answers: with the global level
+  let level = 'BACKWARD';
+  reply = (request) => {
+    const answer = subjectAt(level)(request);
+    if (request.method === 'PUT') level = 'BACKWARD_TRANSITIVE';
+    return answer;
+  };
+  assert.equal(await registry().register('visits-value', record), 9);
+  assert.deepEqual(asked.slice(-3), [
+    'PUT /config/visits-value',
+    'GET /config/visits-value',
+    'POST /subjects/visits-value/versions',
+  ]);
+  assert.equal(nowMs, 1000, 'nothing was waited for');
+});
 
 test('a schema that the registry refuses is told at once, and may be tried again', async () => {
   const one = registry();

@@ -4,7 +4,8 @@ import { EVENT_NAMES } from '../schemas/events.generated.ts';
 import { Failure } from '../schemas/failure.ts';
 import { type Log, type LogReader, type LogRecord, type TopicPartition, partitionId } from '../streams/log.ts';
 
-const POLL_MS = 50;
+/** Records end it; what stops has to wait for it. */
+const POLL_MS = 100;
 
 const EVENTS: ReadonlySet<string> = new Set(EVENT_NAMES);
 

@@ -31,7 +31,8 @@ import { VersionModels } from './onnx/version-models.ts';
 import { openOnlineStore } from './roles/scoring.ts';
 import { clickhouseUrlOf } from './settings.ts';
 
-const POLL_MS = 50;
+/** Records end it; what stops has to wait for it. */
+const POLL_MS = 100;
 const FLUSH_EVERY_MS = 1000;
 
 export class HttpScoring implements V2Deps {

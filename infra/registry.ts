@@ -48,16 +48,41 @@ export class HttpSchemaRegistry implements SchemaRegistry, SubjectSchemas {
     const key = `${subject} ${JSON.stringify(schema)}`;
     const known = this.#registered.get(key);
     if (known !== undefined) return known;
-    const made = this.#retrying(async () => {
-      const { id } = await this.#client.register(
-        { type: SchemaType.AVRO, schema: JSON.stringify(schema) },
-        { subject, compatibility: COMPATIBILITY.BACKWARD_TRANSITIVE },
-      );
-      return id;
-    }, `registering ${subject}`);
+    const made = this.#retrying(() => this.#registerNow(subject, schema), `registering ${subject}`);
     this.#registered.set(key, made);
     made.catch(() => this.#registered.delete(key));
     return made;
+  }
+
+  async #registerNow(subject: string, schema: AvroSchema): Promise<number> {
+    const given = { type: SchemaType.AVRO, schema: JSON.stringify(schema) } as const;
+    const at = async (compatibility: COMPATIBILITY): Promise<number> =>
+      (await this.#client.register(given, { subject, compatibility })).id;
+    try {
+      return await at(COMPATIBILITY.BACKWARD_TRANSITIVE);
+    } catch (cause) {
+      const level = otherLevel(cause);
+      // who set a level that promises more has set it on purpose
+      if (level === COMPATIBILITY.FULL_TRANSITIVE) return await at(level);
+      // Apicurio tells the global level for a subject that has none of its own, such as one that a producer's serializer made
+      if (level === null || level !== (await this.#globalLevel())) throw cause;
+      await this.#setLevel(subject, COMPATIBILITY.BACKWARD_TRANSITIVE);
+      return await at(COMPATIBILITY.BACKWARD_TRANSITIVE);
+    }
+  }
+
+  async #globalLevel(): Promise<string> {
+    const { text } = await this.#get('/config', 'asking for the compatibility level');
+    return (JSON.parse(text) as { compatibilityLevel?: string }).compatibilityLevel ?? '';
+  }
+
+  async #setLevel(subject: string, compatibility: COMPATIBILITY): Promise<void> {
+    const response = await fetch(`${this.#url}/config/${encodeURIComponent(subject)}`, {
+      method: 'PUT',
+      headers: { ...this.#headers, 'Content-Type': 'application/vnd.schemaregistry.v1+json' },
+      body: JSON.stringify({ compatibility }),
+    });
+    if (!response.ok) throw statusError(response.status);
   }
 
   /** @throws Failure `undecodable_record` when the registry does not know the id, or it is no Avro record */
@@ -111,7 +136,7 @@ export class HttpSchemaRegistry implements SchemaRegistry, SubjectSchemas {
       const response = await fetch(`${this.#url}${path}`, { headers: this.#headers });
       const text = await response.text();
       if (response.status === 200 || response.status === 404) return { status: response.status, text };
-      throw new Error(`status ${response.status}`);
+      throw statusError(response.status);
     }, doing);
   }
 
@@ -134,16 +159,41 @@ export class HttpSchemaRegistry implements SchemaRegistry, SubjectSchemas {
   }
 }
 
+function statusError(status: number): Error {
+  return Object.assign(new Error(`status ${status}`), { status });
+}
+
+/** The level that the subject has, where the client finds another than ours; null: something else went wrong. */
+function otherLevel(cause: unknown): string | null {
+  return /^Compatibility does not match the configuration \(\w+ != (\w+)\)/.exec(messageOf(cause))?.[1] ?? null;
+}
+
+function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}
+
 /** What asking again would not change. */
 function refusalOf(cause: unknown, doing: string, setting: string): Failure | null {
-  const text = String(cause);
-  const status = (cause as { status?: unknown }).status;
-  if (/incompatible/i.test(text))
+  const text = messageOf(cause);
+  const { status, name = '' } = cause as { status?: unknown; name?: string };
+  const level = otherLevel(cause);
+  if (level !== null)
+    return new Failure('conflict', `The compatibility level of the subject is ${level} (${doing}).`, {
+      fix: 'Set it to BACKWARD_TRANSITIVE or FULL_TRANSITIVE (PUT /config/SUBJECT): all records on the log have to stay readable.',
+      cause,
+    });
+  if (status === 409 || /incompatible/i.test(text))
     return new Failure('conflict', `The registry refuses the schema (${doing}): ${text}.`, {
       fix: 'Change the schema so that old records can still be read: new fields need a default.',
       cause,
     });
-  if (status === 401 || status === 403 || /status 40[13]\b/.test(text))
+  // the client's own errors are of what it was given
+  if (status === 400 || status === 422 || name.startsWith('ConfluentSchemaRegistry'))
+    return new Failure('invalid_field', `The registry takes it for invalid (${doing}): ${text}.`, {
+      fix: 'Check the subject and the schema.',
+      cause,
+    });
+  if (status === 401 || status === 403)
     return new Failure('unauthorized', `The schema registry refuses us (${doing}).`, {
       fix: `Put user and password into ${setting}: https://user:password@host.`,
       cause,

@@ -1,7 +1,6 @@
 // Every setting, read and checked in one place: the environment first, then millrace.yaml in the working folder.
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { parse as parseYaml } from 'yaml';
 import { Failure } from '../schemas/failure.ts';
@@ -9,7 +8,6 @@ import { nearest } from '../schemas/reading.ts';
 
 export interface Settings {
   readonly dataDir: string;
-  readonly cacheDir: string;
   readonly host: string;
   readonly httpPort: number;
   readonly kafkaPort: number;
@@ -206,16 +204,17 @@ export function readSettings(
   const path = join(folder, 'millrace.yaml');
   const file = readFile(path);
   checkNames(Object.keys(file), path);
+  // the bootstrap and the entry need it before there is anything that reads YAML (infra/setup/cache-folder.mjs)
+  if ('MILLRACE_CACHE_DIR' in file)
+    throw wrong('MILLRACE_CACHE_DIR', `stands in ${path}, which is not read for it.`, 'Set it in the environment.');
   checkNames(
     Object.keys(environment).filter((name) => name.startsWith('MILLRACE_') && !name.startsWith('MILLRACE_TEST_')),
     'the environment',
   );
   const read = new Reading(environment, file);
   const brokers = read.text('KAFKA_BROKERS');
-  const cacheDir = read.text('MILLRACE_CACHE_DIR');
   const settings: Settings = {
     dataDir: resolve(folder, read.text('MILLRACE_DATA_DIR')),
-    cacheDir: cacheDir === '' ? join(environment['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'millrace') : cacheDir,
     host: read.text('MILLRACE_HOST'),
     httpPort: read.integer('MILLRACE_HTTP_PORT', 1, 65535),
     kafkaPort: read.integer('MILLRACE_KAFKA_PORT', 1, 65535),

@@ -24,6 +24,8 @@ import { withReadsBegun, workSlice } from './work-slice.ts';
 // One slice of processing; heartbeats and fetches get their turn after it.
 const SLICE_MS = 40;
 const POLL_MS = 20;
+/** Records end it: only timers by the wall clock, a change of the assignment and the end have to wait. */
+const QUIET_POLL_MS = 50;
 /** after which the broker aborts a transaction that nobody ends */
 const TRANSACTION_TIMEOUT_MS = 60_000;
 const STOP_WITHIN_MS = 30_000;
@@ -213,7 +215,8 @@ export class Application {
     let ending: unknown = null;
     try {
       while (!this.#stopping) {
-        const fetched = await this.#reader.poll(more ? 0 : this.#clock.waitMs(POLL_MS, this.#isDirty()));
+        const longestMs = this.#tasks.isQuiet ? QUIET_POLL_MS : POLL_MS;
+        const fetched = await this.#reader.poll(more ? 0 : this.#clock.waitMs(longestMs, this.#tasks.isDirty));
         more = await this.#exclusively(() => this.#round(fetched));
       }
       await this.#exclusively(() => this.#commitEverything());
@@ -288,13 +291,8 @@ export class Application {
     for (const task of this.#tasks.all) if (task.kind === 'merged') task.idleTo(clock.nowMs() - idleTimeoutMs);
   }
 
-  #isDirty(): boolean {
-    return this.#tasks.all.some((task) => task.dirty);
-  }
-
   async #commitWhenDue(more: boolean): Promise<void> {
-    const tasks = this.#tasks.all;
-    const full = tasks.some(({ isFull }) => isFull);
+    const full = this.#tasks.all.some(({ isFull }) => isFull);
     if (!this.#overlaps) {
       if (full || this.#clock.isDue()) await this.#commit();
       return;
@@ -303,7 +301,7 @@ export class Application {
     if (this.#options.guarantee === 'at-least-once') this.#sendOutputs();
     // more than a transaction's worth waits for the one under way
     if (full && this.#committing !== null) await this.#committing;
-    const isIdle = !more && tasks.every((task) => task.inputs.every((input) => task.queued(input) === 0));
+    const isIdle = !more && !this.#tasks.hasQueued;
     if (this.#committing === null && (full || this.#clock.isDue() || (isIdle && this.#clock.isWorthIt())))
       this.#commit().catch((error: unknown) => this.#fail(error));
   }

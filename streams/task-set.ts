@@ -121,6 +121,21 @@ export class TaskSet {
     return [...this.#starts.keys()];
   }
 
+  /** Whether there is anything to commit. */
+  get isDirty(): boolean {
+    return this.all.some((task) => task.dirty);
+  }
+
+  /** Whether records wait for their turn, or for their time. */
+  get hasQueued(): boolean {
+    return this.all.some((task) => task.inputs.some((input) => task.queued(input) > 0));
+  }
+
+  /** Nothing is queued, nothing is to be committed, no task is being made. */
+  get isQuiet(): boolean {
+    return this.#starts.size === 0 && !this.isDirty && !this.hasQueued;
+  }
+
   async assigned(partitions: readonly TopicPartition[], commit: () => Promise<void>): Promise<void> {
     for (const partition of partitions) this.#held.set(partitionId(partition), partition);
     await this.makeMissing(commit);

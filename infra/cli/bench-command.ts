@@ -1,9 +1,16 @@
 // bench: the jobs that the peers run too, for a stranger who measures them all alike.
 import { mkdirSync } from 'node:fs';
-import { Failure } from '../../schemas/failure.ts';
 import type { FeatureJobOptions } from '../bench/feature-job.ts';
 import { startThreads } from '../threads.ts';
-import { type CliCommand, type CommandInput, positiveOption, requiredOption, say, textOption } from './command.ts';
+import {
+  type CliCommand,
+  type CommandInput,
+  WrongUsage,
+  countOption,
+  requiredOption,
+  say,
+  textOption,
+} from './command.ts';
 import { untilStopped } from './until-stopped.ts';
 
 const GUARANTEES = { alo: 'at-least-once', eos: 'exactly-once' } as const;
@@ -26,6 +33,7 @@ export const bench: CliCommand = {
     '--format     json (default) or avro, in and out',
     '--registry   with avro: a Confluent-compatible schema registry; the schema of the rows is registered there as OUT-value',
   ],
+  argumentsMax: 1,
   options: {
     brokers: { type: 'string' },
     group: { type: 'string' },
@@ -41,13 +49,13 @@ export const bench: CliCommand = {
   async run(input) {
     const [job] = input.positionals;
     if (job !== 'feature-job')
-      throw new Failure('unknown_name', job === undefined ? 'No job is named.' : `There is no job ${job}.`, {
+      throw new WrongUsage('unknown_name', job === undefined ? 'No job is named.' : `There is no job ${job}.`, {
         field: 'JOB',
         fix: 'Use feature-job.',
       });
     const options = optionsOf(input);
+    const threads = countOption(input, 'threads') ?? 1;
     mkdirSync(options.stateDir, { recursive: true });
-    const threads = positiveOption(input, 'threads') ?? 1;
     const jobs = startThreads(
       new URL('../bench/feature-job-thread.ts', import.meta.url),
       Array.from({ length: threads }, (_, number) => ({ ...options, instance: String(number) })),
@@ -64,7 +72,7 @@ export const bench: CliCommand = {
 function optionsOf(input: CommandInput): Omit<FeatureJobOptions, 'instance'> {
   const guarantee = textOption(input, 'guarantee') ?? 'eos';
   if (guarantee !== 'alo' && guarantee !== 'eos')
-    throw new Failure('invalid_field', `--guarantee is ${guarantee}.`, {
+    throw new WrongUsage('invalid_field', `--guarantee is ${guarantee}.`, {
       field: '--guarantee',
       fix: 'Give alo or eos.',
     });
@@ -75,7 +83,7 @@ function optionsOf(input: CommandInput): Omit<FeatureJobOptions, 'instance'> {
     output: requiredOption(input, 'out', 'Name the topic to write.'),
     stateDir: requiredOption(input, 'state', 'Name a folder for the state.'),
     guarantee: GUARANTEES[guarantee],
-    commitMs: positiveOption(input, 'commit-ms') ?? 100,
+    commitMs: countOption(input, 'commit-ms') ?? 100,
     ...registryOf(input),
   };
 }
@@ -85,18 +93,18 @@ function registryOf(input: CommandInput): Pick<FeatureJobOptions, 'registryUrl'>
   const format = textOption(input, 'format') ?? 'json';
   const registryUrl = textOption(input, 'registry');
   if (format !== 'json' && format !== 'avro')
-    throw new Failure('invalid_field', `--format is ${format}.`, { field: '--format', fix: 'Give json or avro.' });
+    throw new WrongUsage('invalid_field', `--format is ${format}.`, { field: '--format', fix: 'Give json or avro.' });
   if (format === 'json') {
     if (registryUrl === null) return {};
-    throw new Failure('invalid_field', '--registry is given, and the format is json.', {
+    throw new WrongUsage('invalid_field', '--registry is given, and the format is json.', {
       field: '--registry',
       fix: 'Give --format avro, or leave --registry out.',
     });
   }
   const fix = 'Give the address of a Confluent-compatible schema registry, such as http://127.0.0.1:8081.';
   if (registryUrl === null)
-    throw new Failure('missing_field', '--registry is missing: Avro needs schemas.', { field: '--registry', fix });
+    throw new WrongUsage('missing_field', '--registry is missing: Avro needs schemas.', { field: '--registry', fix });
   if (!/^https?:/.test(registryUrl) || !URL.canParse(registryUrl))
-    throw new Failure('invalid_field', '--registry is no address.', { field: '--registry', fix });
+    throw new WrongUsage('invalid_field', '--registry is no address.', { field: '--registry', fix });
   return { registryUrl };
 }

@@ -18,8 +18,23 @@ export interface CliCommand {
   /** what follows the name */
   readonly usage: string;
   readonly help: readonly string[];
+  /** arguments beside the options; one too many is refused, for it was meant to say something */
+  readonly argumentsMax: number;
   readonly options: ParseArgsOptionsConfig;
   run(input: CommandInput): Promise<void>;
+}
+
+/** A command line that says nothing: told apart by its exit status, 2, as shells' own commands do. */
+export class WrongUsage extends Failure {}
+
+/** What was read elsewhere from the command line. @throws WrongUsage instead of another Failure */
+export function fromCommandLine<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    if (!(cause instanceof Failure)) throw cause;
+    throw new WrongUsage(cause.code, cause.message, { field: cause.field, fix: cause.fix, cause });
+  }
 }
 
 export function say(text: string): void {
@@ -51,32 +66,48 @@ export function textOption({ options }: CommandInput, name: string): string | nu
   return typeof value === 'string' && value !== '' ? value : null;
 }
 
-/** @throws Failure `missing_field` */
+/** @throws WrongUsage `missing_field` */
 export function requiredOption(input: CommandInput, name: string, fix: string): string {
   const value = textOption(input, name);
-  if (value === null) throw new Failure('missing_field', `--${name} is missing.`, { field: `--${name}`, fix });
+  if (value === null) throw new WrongUsage('missing_field', `--${name} is missing.`, { field: `--${name}`, fix });
   return value;
 }
 
-/** An instant such as 2013-04-01 or 2013-04-01T12:00:00Z, as epoch ms. @throws Failure `invalid_field` */
+/** An instant such as 2013-04-01 or 2013-04-01T12:00:00Z, as epoch ms. @throws WrongUsage `invalid_field` */
 export function instantOption(input: CommandInput, name: string): number | null {
   const text = textOption(input, name);
   if (text === null) return null;
   const instantMs = Date.parse(text);
   if (Number.isNaN(instantMs))
-    throw new Failure('invalid_field', `--${name} is ${text}, no instant.`, {
+    throw new WrongUsage('invalid_field', `--${name} is ${text}, no instant.`, {
       field: `--${name}`,
       fix: 'Give a date such as 2013-04-01 or 2013-04-01T12:00:00Z.',
     });
   return instantMs;
 }
 
-/** @throws Failure `invalid_field` */
+/** @throws WrongUsage `invalid_field` */
 export function positiveOption(input: CommandInput, name: string): number | null {
   const text = textOption(input, name);
   if (text === null) return null;
   const value = Number(text);
-  if (!(value > 0))
-    throw new Failure('invalid_field', `--${name} is ${text}.`, { field: `--${name}`, fix: 'Give a number above 0.' });
+  if (!(value > 0 && Number.isFinite(value)))
+    throw new WrongUsage('invalid_field', `--${name} is ${text}.`, {
+      field: `--${name}`,
+      fix: 'Give a number above 0.',
+    });
+  return value;
+}
+
+/** From 1 on. @throws WrongUsage `invalid_field` */
+export function countOption(input: CommandInput, name: string): number | null {
+  const text = textOption(input, name);
+  if (text === null) return null;
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1)
+    throw new WrongUsage('invalid_field', `--${name} is ${text}.`, {
+      field: `--${name}`,
+      fix: 'Give a whole number from 1 on.',
+    });
   return value;
 }

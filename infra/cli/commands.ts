@@ -75,7 +75,7 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   },
   doctor: {
     summary: 'check this machine and the settings',
-    load: async () => (await import('./stack-commands.ts')).doctor,
+    load: async () => (await import('./doctor-command.ts')).doctor,
   },
   reset: {
     summary: 'delete all data of the platform in the data folder, and start over',

@@ -11,6 +11,7 @@ import { clickhouseUrlOf } from '../settings.ts';
 import {
   type CliCommand,
   type CommandInput,
+  WrongUsage,
   answer,
   instantOption,
   positiveOption,
@@ -35,6 +36,7 @@ export const replay: CliCommand = {
     '--from, --until     event times from here (inclusive) to there (exclusive)',
     'Started again with the same file and --from, it goes on where the topic ends.',
   ],
+  argumentsMax: 1,
   options: {
     topic: { type: 'string' },
     'key-field': { type: 'string' },
@@ -47,6 +49,7 @@ export const replay: CliCommand = {
   async run(input) {
     const path = fileOf(input.positionals[0]);
     const topic = requiredOption(input, 'topic', 'Name the topic to produce to.');
+    const speed = positiveOption(input, 'speed');
     const schema = schemaOption(input);
     const events = new JsonLines(readFileSync(path, 'utf8'), {
       topic,
@@ -61,7 +64,7 @@ export const replay: CliCommand = {
     const connections = connect(input.settings, 'replay');
     try {
       await requireTopic(connections, topic);
-      const produced = await produceLines(input, connections, topic, events, schema);
+      const produced = await produceLines(input, connections, { topic, events, schema, speed });
       answer(
         input,
         { topic, produced, skipped: events.length - produced },
@@ -75,11 +78,10 @@ export const replay: CliCommand = {
 
 /** @throws Failure `missing_field` */
 function fileOf(path: string | undefined): string {
-  if (path !== undefined && existsSync(path)) return path;
-  throw new Failure('missing_field', path === undefined ? 'FILE.jsonl is missing.' : `There is no ${path}.`, {
-    field: 'FILE',
-    fix: 'Give a file with one JSON object per line.',
-  });
+  const told = { field: 'FILE', fix: 'Give a file with one JSON object per line.' };
+  if (path === undefined) throw new WrongUsage('missing_field', 'FILE.jsonl is missing.', told);
+  if (!existsSync(path)) throw new Failure('missing_field', `There is no ${path}.`, told);
+  return path;
 }
 
 /** @throws Failure `invalid_field` when it is no record schema */
@@ -113,12 +115,19 @@ async function requireTopic({ log }: Connections, topic: string): Promise<void> 
   });
 }
 
+interface Produced {
+  readonly topic: string;
+  readonly events: JsonLines;
+  /** null: JSON */
+  readonly schema: AvroSchema | null;
+  /** multiple of real time; null: as fast as it goes */
+  readonly speed: number | null;
+}
+
 async function produceLines(
   input: CommandInput,
   { log, codec, topics, registry }: Connections,
-  topic: string,
-  events: JsonLines,
-  schema: AvroSchema | null,
+  { topic, events, schema, speed }: Produced,
 ): Promise<number> {
   const encoder =
     schema === null
@@ -132,7 +141,7 @@ async function produceLines(
     codec,
     codecs: new Map([[topic, encoder]]),
     events,
-    speed: positiveOption(input, 'speed'),
+    speed,
     waitFor: async () => undefined,
     progress: (eventTimeMs, count) => {
       if (count - told < PROGRESS_EVERY) return;
@@ -150,11 +159,12 @@ export const sql: CliCommand = {
     'Tables are those of the database millrace: `millrace sql "SHOW TABLES"`; name another in front: system.parts.',
     '--format   any ClickHouse format; PrettyCompact by default, JSONEachRow with --json',
   ],
+  argumentsMax: Number.POSITIVE_INFINITY,
   options: { format: { type: 'string' } },
   async run(input) {
     const statement = input.positionals.join(' ');
     if (statement === '')
-      throw new Failure('missing_field', 'No statement is given.', {
+      throw new WrongUsage('missing_field', 'No statement is given.', {
         field: 'SQL',
         fix: 'Quote it: `millrace sql "SELECT count() FROM lifecycle"`.',
       });
@@ -173,11 +183,12 @@ export const verify: CliCommand = {
   help: [
     'Reads the prediction, looks up the feature rows that it names, hashes the weights, runs the model again, and compares.',
   ],
+  argumentsMax: 1,
   options: {},
   async run(input) {
     const [id] = input.positionals;
     if (id === undefined)
-      throw new Failure('missing_field', 'PREDICTION_ID is missing.', {
+      throw new WrongUsage('missing_field', 'PREDICTION_ID is missing.', {
         field: 'PREDICTION_ID',
         fix: 'Take one from `millrace sql "SELECT prediction_id FROM flight_delay_predictions LIMIT 5"`.',
       });

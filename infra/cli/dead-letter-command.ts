@@ -1,7 +1,6 @@
 // dead-letters: what was set aside, and putting it back.
-import { Failure } from '../../schemas/failure.ts';
 import type { LetterFilter, OutstandingLetter } from '../dead-letters.ts';
-import { type CliCommand, type CommandInput, answer, textOption } from './command.ts';
+import { type CliCommand, type CommandInput, WrongUsage, answer, textOption } from './command.ts';
 import { requireBroker } from './running.ts';
 
 export const deadLetters: CliCommand = {
@@ -12,11 +11,13 @@ export const deadLetters: CliCommand = {
     '--code    only letters with this failure code',
     '--offset  only this letter',
   ],
+  argumentsMax: 1,
   options: { topic: { type: 'string' }, code: { type: 'string' }, offset: { type: 'string' } },
   async run(input) {
     const [action = 'list'] = input.positionals;
     if (action !== 'list' && action !== 'retry')
-      throw new Failure('unknown_name', `There is no action ${action}.`, { fix: 'Use list or retry.' });
+      throw new WrongUsage('unknown_name', `There is no action ${action}.`, { fix: 'Use list or retry.' });
+    const filter = filterOf(input);
     const [{ connect }, { outstandingLetters, returnLetters }] = await Promise.all([
       import('../connect.ts'),
       import('../dead-letters.ts'),
@@ -24,7 +25,7 @@ export const deadLetters: CliCommand = {
     await requireBroker(input.settings);
     const connections = connect(input.settings, 'dead-letters');
     try {
-      const letters = await outstandingLetters(connections, filterOf(input));
+      const letters = await outstandingLetters(connections, filter);
       if (action === 'retry') await returnLetters(connections, letters, process.env['USER'] ?? 'cli');
       const value = letters.map(({ offset, letter }) => ({
         offset,
@@ -44,7 +45,7 @@ export const deadLetters: CliCommand = {
 function filterOf(input: CommandInput): LetterFilter {
   const offset = textOption(input, 'offset');
   if (offset !== null && !/^\d+$/.test(offset))
-    throw new Failure('invalid_field', `--offset is ${offset}.`, {
+    throw new WrongUsage('invalid_field', `--offset is ${offset}.`, {
       field: '--offset',
       fix: 'Give the offset that list shows.',
     });

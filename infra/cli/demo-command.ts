@@ -19,6 +19,7 @@ import {
   type CliCommand,
   type CommandInput,
   StartLine,
+  WrongUsage,
   answer,
   instantOption,
   positiveOption,
@@ -49,6 +50,7 @@ export const demo: CliCommand = {
     '--from, --until   play a part of 2013 only',
     'A second start goes on where the first stopped; `npx millrace reset` starts over.',
   ],
+  argumentsMax: 0,
   options: {
     quick: { type: 'boolean' },
     once: { type: 'boolean' },
@@ -103,7 +105,7 @@ function planOf(input: CommandInput): Plan {
   const isQuick = input.options['quick'] === true;
   const untilMs = instantOption(input, 'until') ?? (isQuick ? QUICK_END_MS : YEAR_END_MS);
   if (untilMs <= fromMs)
-    throw new Failure('invalid_field', '--until is not after --from.', {
+    throw new WrongUsage('invalid_field', '--until is not after --from.', {
       field: '--until',
       fix: 'Give a later instant of 2013.',
     });

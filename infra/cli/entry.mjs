@@ -1,12 +1,11 @@
 // The CLI, with what Node made of the program's files when it ran last: types stripped, code compiled. Threads and processes that it
 // starts find it too. Plain JavaScript: what strips types takes 20 MB and 0.2 s of each process and thread that has to load it.
 import { enableCompileCache } from 'node:module';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { cacheFolder } from '../setup/cache-folder.mjs';
 
 const { env } = process;
-const cache = env.MILLRACE_CACHE_DIR ?? join(env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'millrace');
-env.NODE_COMPILE_CACHE ??= join(cache, 'code');
+env.NODE_COMPILE_CACHE ??= join(cacheFolder(env), 'code');
 // a folder that cannot be written only costs the gain
 enableCompileCache(env.NODE_COMPILE_CACHE);
 await import('./millrace.ts');

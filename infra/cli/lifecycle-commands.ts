@@ -7,7 +7,15 @@ import { systemClock } from '../clock.ts';
 import { CommandClient } from '../command-client.ts';
 import type { Connections } from '../connect.ts';
 import { applyDefinitions } from '../definitions.ts';
-import { type CliCommand, type CommandInput, answer, instantOption, requiredOption, textOption } from './command.ts';
+import {
+  type CliCommand,
+  type CommandInput,
+  WrongUsage,
+  answer,
+  instantOption,
+  requiredOption,
+  textOption,
+} from './command.ts';
 import { requireBroker } from './running.ts';
 
 /** The client of Kafka is loaded when it is needed: help and refusals come at once. */
@@ -61,10 +69,11 @@ export const apply: CliCommand = {
     'Entities, feature views, endpoints, monitors, rollout and retraining policies; each change becomes an event.',
     'All or nothing: a wrong definition is refused with its field and the fix.',
   ],
+  argumentsMax: Number.POSITIVE_INFINITY,
   options: {},
   async run(input) {
     if (input.positionals.length === 0)
-      throw new Failure('missing_field', 'No file is given.', {
+      throw new WrongUsage('missing_field', 'No file is given.', {
         field: 'FILE',
         fix: 'Give YAML files or a folder: `millrace apply definitions/`.',
       });
@@ -91,6 +100,7 @@ export const train: CliCommand = {
     'Builds a point-in-time right training set, runs the trainer of the retraining policy, registers the model and checks its gates.',
     'The answer comes when the training is asked for; the console shows how it goes.',
   ],
+  argumentsMax: 1,
   options: { from: { type: 'string' }, to: { type: 'string' }, reason: { type: 'string' } },
   async run(input) {
     const endpoint = firstPositional(input, 'ENDPOINT');
@@ -116,12 +126,13 @@ export const promote: CliCommand = {
     '--approve   approves the version too; without it only an approved one is promoted',
     'Takes effect between two batches; a rollout that runs is ended.',
   ],
+  argumentsMax: 1,
   options: { version: { type: 'string' }, approve: { type: 'boolean' }, reason: { type: 'string' } },
   async run(input) {
     const endpoint = firstPositional(input, 'ENDPOINT');
     const version = versionOption(input);
     if (version === null)
-      throw new Failure('missing_field', '--version is missing.', {
+      throw new WrongUsage('missing_field', '--version is missing.', {
         field: '--version',
         fix: 'Give the number of the version.',
       });
@@ -141,6 +152,7 @@ export const rollback: CliCommand = {
     '--version  goes back to this one; without it to the champion before',
     'Takes effect between two batches; a rollout that runs is ended.',
   ],
+  argumentsMax: 1,
   options: { version: { type: 'string' }, reason: { type: 'string' } },
   async run(input) {
     const endpoint = firstPositional(input, 'ENDPOINT');
@@ -154,13 +166,13 @@ export const rollback: CliCommand = {
   },
 };
 
-/** @throws Failure `invalid_field` */
+/** @throws WrongUsage `invalid_field` */
 function versionOption(input: CommandInput): number | null {
   const text = textOption(input, 'version');
   if (text === null) return null;
   const version = Number(text);
   if (!Number.isInteger(version) || version < 1)
-    throw new Failure('invalid_field', `--version is ${text}, no version.`, {
+    throw new WrongUsage('invalid_field', `--version is ${text}, no version.`, {
       field: '--version',
       fix: 'Give its number, such as 3.',
     });
@@ -170,7 +182,7 @@ function versionOption(input: CommandInput): number | null {
 function firstPositional({ positionals }: CommandInput, name: string): string {
   const [first] = positionals;
   if (first === undefined)
-    throw new Failure('missing_field', `${name} is missing.`, {
+    throw new WrongUsage('missing_field', `${name} is missing.`, {
       field: name,
       fix: `Give the name of the ${name.toLowerCase()} first.`,
     });

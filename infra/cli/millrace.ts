@@ -4,7 +4,7 @@ import { Failure } from '../../schemas/failure.ts';
 import { nearest } from '../../schemas/reading.ts';
 import { diskFull, isDiskFull } from '../disk-space.ts';
 import { readSettings } from '../settings.ts';
-import { type CliCommand, say } from './command.ts';
+import { type CliCommand, WrongUsage, say } from './command.ts';
 import { COMMANDS } from './commands.ts';
 
 function overview(): string {
@@ -44,6 +44,7 @@ async function main([name, ...rest]: readonly string[]): Promise<void> {
     process.stdout.write(`${helpOf(name, entry.summary, command)}\n`);
     return;
   }
+  requireNoMore(name, command, positionals);
   const abort = new AbortController();
   process.on('SIGINT', () => abort.abort());
   process.on('SIGTERM', () => abort.abort());
@@ -56,8 +57,14 @@ async function main([name, ...rest]: readonly string[]): Promise<void> {
   });
 }
 
-/** A command line that says nothing: told apart by its exit status, as shells' own commands do. */
-class WrongUsage extends Failure {}
+function requireNoMore(name: string, { argumentsMax }: CliCommand, positionals: readonly string[]): void {
+  const surplus = positionals[argumentsMax];
+  if (surplus === undefined) return;
+  throw new WrongUsage('invalid_field', `${surplus} is one argument too many for \`millrace ${name}\`.`, {
+    field: surplus,
+    fix: `See \`millrace ${name} --help\`.`,
+  });
+}
 
 function parseOptions(
   name: string,

@@ -5,7 +5,7 @@ import { Failure } from '../../schemas/failure.ts';
 import { nearest } from '../../schemas/reading.ts';
 import type { LogAdmin, LogRecord, PartitionBounds } from '../../streams/log.ts';
 import type { Connections } from '../connect.ts';
-import { type CliCommand, type CommandInput, positiveOption } from './command.ts';
+import { type CliCommand, type CommandInput, WrongUsage, countOption } from './command.ts';
 import { requireBroker } from './running.ts';
 
 const NEWEST = 10;
@@ -20,13 +20,13 @@ export const read: CliCommand = {
     '--all      from the start of the topic',
     '--follow   goes on with what comes, until Ctrl-C',
   ],
+  argumentsMax: 1,
   options: { newest: { type: 'string' }, all: { type: 'boolean' }, follow: { type: 'boolean' } },
   async run(input) {
     const [topic] = input.positionals;
     if (topic === undefined)
-      throw new Failure('missing_field', 'TOPIC is missing.', { field: 'TOPIC', fix: 'Name the topic to read.' });
-    const newest =
-      input.options['all'] === true ? Number.MAX_SAFE_INTEGER : (positiveOption(input, 'newest') ?? NEWEST);
+      throw new WrongUsage('missing_field', 'TOPIC is missing.', { field: 'TOPIC', fix: 'Name the topic to read.' });
+    const newest = input.options['all'] === true ? Number.MAX_SAFE_INTEGER : (countOption(input, 'newest') ?? NEWEST);
     const [{ connect }, { AvroReader }] = await Promise.all([
       import('../connect.ts'),
       import('../../schemas/codec.ts'),
@@ -35,7 +35,7 @@ export const read: CliCommand = {
     const connections = connect(input.settings, 'read');
     try {
       const bounds = await boundsOf(connections, topic);
-      await tellRecords(input, connections, new AvroReader(connections.registry), bounds, Math.ceil(newest));
+      await tellRecords(input, connections, new AvroReader(connections.registry), bounds, newest);
     } finally {
       await connections.log.close();
     }

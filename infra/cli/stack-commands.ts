@@ -1,15 +1,12 @@
-// up, down, run, reset, doctor: the stack of one machine.
-import { spawn, spawnSync } from 'node:child_process';
-import { totalmem } from 'node:os';
-import { existsSync, mkdirSync, openSync, readFileSync, rmSync, statfsSync } from 'node:fs';
-import { createServer } from 'node:net';
+// up, down, run, reset: the stack of one machine.
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Failure } from '../../schemas/failure.ts';
 import { systemClock } from '../clock.ts';
 import { ROLES } from '../roles/roles.ts';
-import { SETTING_NAMES, type Settings, shownUrl } from '../settings.ts';
 import { addressesOf, tellAddresses } from './addresses.ts';
-import { type CliCommand, type CommandInput, StartLine, answer, say, textOption } from './command.ts';
+import { type CliCommand, type CommandInput, StartLine, WrongUsage, answer, say, textOption } from './command.ts';
 import { stopAll, supervisorOf } from './running.ts';
 import { untilStopped } from './until-stopped.ts';
 
@@ -23,12 +20,13 @@ export const up: CliCommand = {
     '--detach   comes back when everything is ready; `millrace down` stops it',
     '--time     live (default): requests see the newest rows; event: inputs are merged by event time, for replays',
   ],
+  argumentsMax: 0,
   options: { detach: { type: 'boolean' }, time: { type: 'string' } },
   async run(input) {
     const { settings, options, signal } = input;
     const time = textOption(input, 'time') ?? settings.time;
     if (time !== 'live' && time !== 'event')
-      throw new Failure('invalid_field', `--time is ${time}.`, { field: '--time', fix: 'Give live or event.' });
+      throw new WrongUsage('invalid_field', `--time is ${time}.`, { field: '--time', fix: 'Give live or event.' });
     if (options['detach'] === true) return startDetached(input, time);
     const { Stack } = await import('../supervisor/stack.ts');
     const line = new StartLine();
@@ -86,6 +84,7 @@ async function startDetached(input: CommandInput, time: string): Promise<void> {
 export const down: CliCommand = {
   usage: '',
   help: ['Roles finish what they have begun, Kafka last. The data stays.'],
+  argumentsMax: 0,
   options: {},
   async run(input) {
     const stopped = await stopAll(input.settings);
@@ -99,12 +98,13 @@ export const run: CliCommand = {
     'Needs KAFKA_BROKERS, SCHEMA_REGISTRY_URL and CLICKHOUSE_URL where these are not on this machine.',
     'Several instances of a role share its partitions; give each its own --instance, which names its state folder.',
   ],
+  argumentsMax: 0,
   options: { role: { type: 'string' }, instance: { type: 'string' } },
   async run(input) {
     const name = textOption(input, 'role');
     const role = ROLES.find((known) => known === name);
     if (role === undefined)
-      throw new Failure('unknown_name', name === null ? '--role is missing.' : `There is no role ${name}.`, {
+      throw new WrongUsage('unknown_name', name === null ? '--role is missing.' : `There is no role ${name}.`, {
         field: '--role',
         fix: `Use one of ${ROLES.join(', ')}.`,
       });
@@ -120,6 +120,7 @@ const DATA_PARTS = ['kafka', 'state', 'clickhouse', 'logs', 'run', 'artifacts', 
 export const reset: CliCommand = {
   usage: '',
   help: ['Stops it first when it runs. Downloads in the cache folder stay.'],
+  argumentsMax: 0,
   options: {},
   async run(input) {
     const { dataDir } = input.settings;
@@ -133,118 +134,3 @@ export const reset: CliCommand = {
     );
   },
 };
-
-interface Check {
-  readonly name: string;
-  readonly ok: boolean;
-  readonly detail: string;
-}
-
-export const doctor: CliCommand = {
-  usage: '[--json]',
-  help: ['Looks for the tools, the ports, disk and memory, and lists every setting.'],
-  options: {},
-  async run(input) {
-    const { settings } = input;
-    const running = supervisorOf(settings) !== null;
-    const checks: Check[] = [
-      tool('Java 17 or newer', settings.java, ['-version'], /version "(1[7-9]|[2-9]\d)/),
-      tool(
-        'Python 3.11 or newer with the trainers',
-        settings.python,
-        ['-c', 'import mlflow, lightgbm, sys; print(sys.version)'],
-        /^3\.(1[1-9]|[2-9]\d)/m,
-      ),
-      settings.kafkaBrokers === null
-        ? { name: "Kafka's jars", ok: existsSync(settings.kafkaLibs), detail: settings.kafkaLibs }
-        : { name: 'Kafka', ok: true, detail: `${settings.kafkaBrokers.join(', ')} (not asked here)` },
-      {
-        name: 'schema registry',
-        ok: settings.schemaRegistryUrl !== null || existsSync(settings.registryHome),
-        detail: settings.schemaRegistryUrl === null ? settings.registryHome : shownUrl(settings.schemaRegistryUrl),
-      },
-      ...(await Promise.all(portsOf(settings).map((name) => portCheck(name, settings, running)))),
-      diskCheck(settings.dataDir),
-      memoryCheck(),
-    ];
-    const text = [
-      ...checks.map(({ name, ok, detail }) => `  ${ok ? 'ok    ' : 'WRONG '} ${name}: ${detail}`),
-      '',
-      'Settings, from the environment or from millrace.yaml; the README explains each:',
-      ...columns(SETTING_NAMES),
-    ].join('\n');
-    answer(input, { ok: checks.every(({ ok }) => ok), checks, settings: SETTING_NAMES }, text);
-    if (checks.some(({ ok }) => !ok)) process.exitCode = 1;
-  },
-};
-
-type PortName = 'httpPort' | 'kafkaPort' | 'registryPort' | 'clickhousePort';
-
-/** Of what is started here. */
-function portsOf({ kafkaBrokers, schemaRegistryUrl, clickhouseUrl }: Settings): PortName[] {
-  return [
-    'httpPort',
-    ...(kafkaBrokers === null ? (['kafkaPort'] as const) : []),
-    ...(schemaRegistryUrl === null ? (['registryPort'] as const) : []),
-    ...(clickhouseUrl === null ? (['clickhousePort'] as const) : []),
-  ];
-}
-
-const NAMES_PER_LINE = 3;
-
-function columns(names: readonly string[]): string[] {
-  const width = Math.max(...names.map((name) => name.length)) + 2;
-  return Array.from({ length: Math.ceil(names.length / NAMES_PER_LINE) }, (_, line) => {
-    const row = names.slice(line * NAMES_PER_LINE, (line + 1) * NAMES_PER_LINE);
-    return `  ${row.map((name) => name.padEnd(width)).join('')}`.trimEnd();
-  });
-}
-
-function tool(name: string, command: string, args: readonly string[], wanted: RegExp): Check {
-  const result = spawnSync(command, args, { encoding: 'utf8' });
-  const text = result.error === undefined ? `${result.stdout}${result.stderr}`.trim() : String(result.error.message);
-  return { name, ok: wanted.test(text), detail: text.split('\n')[0] ?? '' };
-}
-
-function portCheck(name: PortName, settings: Settings, running: boolean): Promise<Check> {
-  const port = settings[name];
-  if (running) return Promise.resolve({ name: `port ${port}`, ok: true, detail: 'used by the running platform' });
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () =>
-      resolve({
-        name: `port ${port}`,
-        ok: false,
-        detail: `taken by another program; set MILLRACE_${name.replace('Port', '').toUpperCase()}_PORT`,
-      }),
-    );
-    server.listen(port, settings.host, () =>
-      server.close(() => resolve({ name: `port ${port}`, ok: true, detail: 'free' })),
-    );
-  });
-}
-
-const MEMORY_MIN_GB = 6;
-
-function memoryCheck(): Check {
-  const gb = totalmem() / 1e9;
-  const ok = gb >= MEMORY_MIN_GB;
-  return {
-    name: 'memory',
-    ok,
-    detail: `${gb.toFixed(1)} GB${ok ? '' : `; the demo needs ${MEMORY_MIN_GB} GB in all`}`,
-  };
-}
-
-const DISK_MIN_GB = 3;
-
-function diskCheck(dataDir: string): Check {
-  mkdirSync(dataDir, { recursive: true });
-  const { bavail, bsize } = statfsSync(dataDir);
-  const gb = (bavail * bsize) / 1e9;
-  return {
-    name: 'free disk',
-    ok: gb >= DISK_MIN_GB,
-    detail: `${gb.toFixed(1)} GB at ${dataDir}${gb >= DISK_MIN_GB ? '' : `; the demo needs ${DISK_MIN_GB} GB`}`,
-  };
-}

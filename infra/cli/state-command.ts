@@ -1,10 +1,9 @@
 // state: reads what a running topology keeps, wherever in the data folder it runs.
-import { Failure } from '../../schemas/failure.ts';
 import { systemClock } from '../clock.ts';
 import { placesOf } from '../state/places.ts';
 import { ROWS, WAIT_MS, numberOf, readPosition } from '../state/state-http.ts';
 import { StateRouter } from '../state/state-router.ts';
-import { type CliCommand, answer, textOption } from './command.ts';
+import { type CliCommand, WrongUsage, answer, fromCommandLine, textOption } from './command.ts';
 
 export const state: CliCommand = {
   usage: '[APPLICATION STORE [KEY …]] [--from KEY] [--to KEY] [--limit N] [--at-least JSON] [--wait-ms N]',
@@ -15,6 +14,7 @@ export const state: CliCommand = {
     `--wait-ms      how long that may take, ${WAIT_MS} by default`,
     'The same over HTTP: GET /state (streams/README.md, "Reading state from outside").',
   ],
+  argumentsMax: Number.POSITIVE_INFINITY,
   options: {
     from: { type: 'string' },
     to: { type: 'string' },
@@ -35,15 +35,16 @@ export const state: CliCommand = {
       return;
     }
     if (store === undefined)
-      throw new Failure('missing_field', 'STORE is missing.', {
+      throw new WrongUsage('missing_field', 'STORE is missing.', {
         field: 'STORE',
         fix: '`millrace state` lists the stores.',
       });
     const atLeast = textOption(input, 'at-least');
-    const bound = {
+    const bound = fromCommandLine(() => ({
       atLeast: atLeast === null ? {} : readPosition(atLeast, '--at-least'),
       waitMs: numberOf('--wait-ms', textOption(input, 'wait-ms'), WAIT_MS, 600_000),
-    };
+    }));
+    const limit = fromCommandLine(() => numberOf('--limit', textOption(input, 'limit'), ROWS));
     const at = { application, store };
     if (keys.length > 0) {
       const told = await router.keys(at, keys, bound);
@@ -51,7 +52,6 @@ export const state: CliCommand = {
       answer(input, { ...at, ...told }, lines.join('\n'));
       return;
     }
-    const limit = numberOf('--limit', textOption(input, 'limit'), ROWS);
     const range = { from: textOption(input, 'from'), to: textOption(input, 'to'), limit };
     const told = await router.range(at, range, bound);
     const lines = told.rows.map(({ key, value }) => `${key}\t${JSON.stringify(value)}`);

@@ -59,6 +59,7 @@ export const status: CliCommand = {
     '--topology   shows what each application reads, keeps and writes instead',
     'Processes of this data folder are asked, topologies that `millrace stream` runs too.',
   ],
+  argumentsMax: 0,
   options: { topology: { type: 'boolean' } },
   async run(input) {
     const { settings, options } = input;

@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { Failure } from '../../schemas/failure.ts';
 import { startThreads } from '../threads.ts';
 import type { TopologyThread } from '../topology-runner.ts';
-import { type CliCommand, type CommandInput, answer, positiveOption, say, textOption } from './command.ts';
+import { type CliCommand, type CommandInput, WrongUsage, answer, countOption, say, textOption } from './command.ts';
 import { requireBroker } from './running.ts';
 import { untilStopped } from './until-stopped.ts';
 
@@ -19,6 +19,7 @@ export const stream: CliCommand = {
     '--threads        instances in threads of this process, 1 by default',
     '--instance       tells copies apart and names the state folder; the same again after a restart finds its state (0 by default)',
   ],
+  argumentsMax: 1,
   options: {
     threads: { type: 'string' },
     instance: { type: 'string' },
@@ -28,11 +29,10 @@ export const stream: CliCommand = {
   },
   async run(input) {
     const [file] = input.positionals;
-    if (file === undefined || !existsSync(file))
-      throw new Failure('missing_field', file === undefined ? 'FILE.ts is missing.' : `There is no ${file}.`, {
-        field: 'FILE',
-        fix: 'Name the file that exports the topology.',
-      });
+    const told = { field: 'FILE', fix: 'Name the file that exports the topology.' };
+    if (file === undefined) throw new WrongUsage('missing_field', 'FILE.ts is missing.', told);
+    const copies = copiesOf(input, file);
+    if (!existsSync(file)) throw new Failure('missing_field', `There is no ${file}.`, told);
     if (input.options['describe'] === true) {
       const [{ describeTopology }, { loadTopology }] = await Promise.all([
         import('../../streams/builder/describe.ts'),
@@ -43,7 +43,7 @@ export const stream: CliCommand = {
       return;
     }
     await requireBroker(input.settings);
-    const threads = startThreads(new URL('../topology-thread.ts', import.meta.url), copiesOf(input, file));
+    const threads = startThreads(new URL('../topology-thread.ts', import.meta.url), copies);
     await threads.running;
     say(`${file} runs; Ctrl-C stops it.`);
     await Promise.race([untilStopped(input.signal), threads.ended]);
@@ -55,13 +55,13 @@ export const stream: CliCommand = {
 function copiesOf(input: CommandInput, file: string): TopologyThread[] {
   const guarantee = textOption(input, 'guarantee') ?? 'exactly-once';
   if (guarantee !== 'exactly-once' && guarantee !== 'at-least-once')
-    throw new Failure('invalid_field', `--guarantee is ${guarantee}.`, {
+    throw new WrongUsage('invalid_field', `--guarantee is ${guarantee}.`, {
       field: '--guarantee',
       fix: 'Give exactly-once or at-least-once.',
     });
   const instance = textOption(input, 'instance') ?? '0';
   const module = pathToFileURL(resolve(file)).href;
-  const count = positiveOption(input, 'threads') ?? 1;
+  const count = countOption(input, 'threads') ?? 1;
   return Array.from({ length: count }, (_, number) => ({
     module,
     guarantee,

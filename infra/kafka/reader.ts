@@ -5,12 +5,12 @@ import { type Fetched, type LogReader, type TopicPartition, partitionId } from '
 import { decodeRecordBatches } from '../../streams/record-batch.ts';
 import { FetchedSlabs } from '../../streams/record-slab.ts';
 import { type Cluster } from './cluster.ts';
+import { FetchPace } from './fetch-pace.ts';
 import { type FetchedPart, fetchBatches } from './fetch.ts';
 import { AT, listOffsets } from './list-offsets.ts';
 import { CODE, failureOf, isRetriable } from './protocol-error.ts';
 
-/** A newly assigned or resumed partition waits for the long poll under way: short enough not to be felt. */
-const BOUNDS = { maxWaitMs: 100, maxBytes: 2 * 1024 * 1024, partitionMaxBytes: 256 * 1024 };
+const BOUNDS = { maxBytes: 2 * 1024 * 1024, partitionMaxBytes: 256 * 1024 };
 /** Fetched and not yet handed out: above it no new fetch starts. */
 const BUFFERED_BYTES_MAX = 2 * 1024 * 1024;
 const RETRY_STEP_MS = 50;
@@ -35,6 +35,7 @@ export class KafkaReader implements LogReader {
   readonly #positions = new Map<string, Position>();
   readonly #loops = new Map<number, Promise<void>>();
   readonly #stop = new AbortController();
+  readonly #pace = new FetchPace();
   #ready: Ready[] = [];
   #bufferedBytes = 0;
   #generation = 0;
@@ -50,6 +51,7 @@ export class KafkaReader implements LogReader {
 
   assign({ topic, partition }: TopicPartition, offset: number): void {
     this.#generation += 1;
+    this.#pace.changed();
     this.#positions.set(partitionId({ topic, partition }), {
       topic,
       partition,
@@ -133,7 +135,10 @@ export class KafkaReader implements LogReader {
         partition,
         offset,
       }));
-      for (const part of await fetchBatches(connection, BOUNDS, parts)) {
+      const isWhole = [...this.#positions.values()].every(({ paused }) => !paused);
+      const fetched = await fetchBatches(connection, { ...BOUNDS, maxWaitMs: this.#pace.waitMs(isWhole) }, parts);
+      this.#pace.took(fetched.reduce((sum, { bytes }) => sum + bytes.length, 0));
+      for (const part of fetched) {
         const topic = this.#cluster.nameOfId(part.topicId);
         const one = asked.find(({ position }) => position.topic === topic && position.partition === part.partition);
         if (one !== undefined) await this.#take(one, part);
@@ -200,7 +205,7 @@ export class KafkaReader implements LogReader {
       new Promise<void>((resolve) => {
         this.#pollWake = resolve;
       }),
-      this.#clock.sleep(maxWaitMs, AbortSignal.any([over.signal, this.#stop.signal])),
+      this.#clock.sleep(maxWaitMs, over.signal),
     ]);
     over.abort();
     this.#pollWake = null;

@@ -27,6 +27,9 @@ import { type AppliedDefinitions } from '../definition-follower.ts';
 import { WarehouseProgress } from './progress.ts';
 
 const STEP_MS = 100;
+/** Each look asks ClickHouse and Kafka: where nothing has moved for so long, it is taken more rarely. */
+const QUIET_AFTER_MS = 5000;
+const QUIET_STEP_MS = 1000;
 const TRANSACTION_TIMEOUT_MS = 60_000;
 
 export interface OpenRollout {
@@ -116,6 +119,7 @@ export class Evaluator {
     const { clock, signal, mode, send } = this.#parts;
     const endpoint = this.#endpoint.name;
     let releasedAtMs: number | null = null;
+    let [last, movedMs] = ['', clock.monotonicMs()];
     while (!signal.aborted) {
       const progress = await this.#progress.at(atMs, clock.nowMs());
       const step = nextStep(mode, atMs, progress);
@@ -125,7 +129,9 @@ export class Evaluator {
         await send('ReleaseControl', { endpoint }, `${this.#monitor.name}:${String(sourcesOverAtMs)}:ReleaseControl`);
         releasedAtMs = sourcesOverAtMs;
       }
-      await clock.sleep(STEP_MS, signal);
+      const seen = JSON.stringify({ ...progress, nowMs: null });
+      if (seen !== last) [last, movedMs] = [seen, clock.monotonicMs()];
+      await clock.sleep(clock.monotonicMs() - movedMs >= QUIET_AFTER_MS ? QUIET_STEP_MS : STEP_MS, signal);
     }
   }
 

@@ -24,7 +24,8 @@ import { EventFollower } from '../event-follower.ts';
 import { type RoleContext, type RunningRole } from './context.ts';
 import { deadLetterRecord } from './engine-options.ts';
 
-const POLL_MS = 50;
+/** Records end it; what stops has to wait for it. */
+const POLL_MS = 100;
 const GROUP = 'lifecycle';
 
 export async function run(context: RoleContext): Promise<RunningRole> {

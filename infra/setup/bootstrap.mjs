@@ -1,15 +1,15 @@
 // Runs on the machine's own Node (20 or newer): brings what is missing, pinned, then hands over to the pinned Node 24.
-// Plain JavaScript without dependencies, since it runs before anything is installed.
+// Plain JavaScript without packages, since it runs before anything is installed.
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { cacheFolder } from './cache-folder.mjs';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
-const cache =
-  process.env.MILLRACE_CACHE_DIR ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'millrace');
+const cache = cacheFolder(process.env);
 const startedMs = Date.now();
 /** Everything that is installed, with room to unpack it. */
 const INSTALL_BYTES = 3e9;
@@ -30,7 +30,7 @@ function say(text) {
 
 function refuse(problem, fix) {
   say(`\nmillrace: ${problem}\n          ${fix}`);
-  process.exit(2);
+  process.exit(1);
 }
 
 /** What a command says, or null when it is not there or fails. */
@@ -121,7 +121,7 @@ function requireMachine(needs) {
   ].filter((problem) => problem !== null);
   if (problems.length === 0) return;
   for (const [problem, fix] of problems) say(`\nmillrace: ${problem}\n          ${fix}`);
-  process.exit(2);
+  process.exit(1);
 }
 
 // --- what is brought

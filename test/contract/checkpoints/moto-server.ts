@@ -2,10 +2,10 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { systemClock } from '../../../infra/clock.ts';
+import { cacheFolder } from '../../../infra/setup/cache-folder.mjs';
 
 const REQUIREMENTS = new URL('./moto-requirements.txt', import.meta.url).pathname;
 
@@ -15,8 +15,7 @@ const STEP_MS = 200;
 
 /** The environment's folder, as the bootstrap makes those of the product: in place, marked when whole; by one process at a time. */
 async function environment(): Promise<string> {
-  const { MILLRACE_CACHE_DIR, XDG_CACHE_HOME } = process.env;
-  const cache = MILLRACE_CACHE_DIR ?? join(XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'millrace');
+  const cache = cacheFolder(process.env);
   const folder = join(
     cache,
     `moto-${createHash('sha256').update(readFileSync(REQUIREMENTS)).digest('hex').slice(0, 16)}`,

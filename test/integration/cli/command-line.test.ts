@@ -7,7 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 
-const cli = new URL('../../../infra/cli/millrace.ts', import.meta.url).pathname;
+/** What `npx millrace` starts, once everything is there. */
+const cli = new URL('../../../infra/cli/entry.mjs', import.meta.url).pathname;
 const folder = mkdtempSync(join(tmpdir(), 'millrace-cli-'));
 after(() => rmSync(folder, { recursive: true }));
 
@@ -28,7 +29,11 @@ function millrace(
   program = cli,
 ): Promise<Outcome> {
   // nobody's Kafka listens on port 1
-  const env = { ...inherited, MILLRACE_DATA_DIR: join(folder, 'data'), MILLRACE_KAFKA_PORT: '1', ...environment };
+  const env = {
+    ...inherited,
+    ...{ NODE_COMPILE_CACHE: join(folder, 'code'), MILLRACE_DATA_DIR: join(folder, 'data'), MILLRACE_KAFKA_PORT: '1' },
+    ...environment,
+  };
   return new Promise((resolve) => {
     execFile(process.execPath, [program, ...args], { env, cwd: folder }, (error, out, err) => {
       const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1;
@@ -62,11 +67,10 @@ const COMMANDS = [
 describe('help', { concurrency: 2 }, () => {
   test('the entry keeps the compiled program for the next run, and says the same without it', async () => {
     const kept = join(folder, 'kept');
-    const entry = cli.replace('millrace.ts', 'entry.mjs');
     const runs = [];
     for (const NODE_COMPILE_CACHE of [kept, kept, '/dev/null/nowhere'])
-      runs.push(await millrace(['bench', '--help'], { NODE_COMPILE_CACHE }, entry));
-    const plain = await millrace(['bench', '--help']);
+      runs.push(await millrace(['bench', '--help'], { NODE_COMPILE_CACHE }));
+    const plain = await millrace(['bench', '--help'], {}, cli.replace('entry.mjs', 'millrace.ts'));
     assert.deepEqual(runs, [plain, plain, plain]);
     assert.ok(readdirSync(kept, { recursive: true }).length > 5);
   });
@@ -104,41 +108,89 @@ test('who reads only the first line is no failure', async () => {
 const SPENDING = new URL('../../../examples/streams/spending.ts', import.meta.url).pathname;
 const FEATURE_JOB = ['feature-job', '--group', 'g', '--in', 'i', '--out', 'o', '--state', 's'];
 
+/** Command line, words on standard error. Nothing is begun: the command line itself says nothing. */
+const WRONG: readonly (readonly [readonly string[], RegExp])[] = [
+  [['upp'], /no command upp\. Did you mean up\?/],
+  [['frobnicate'], /no command frobnicate\. `millrace --help` lists them/],
+  [['--frobnicate'], /no command --frobnicate/],
+  [['up', '--detatch'], /`millrace up` has no option --detatch\. Did you mean --detach\?/],
+  [['status', '--frobnicate'], /no option --frobnicate\. See `millrace status --help`/],
+  [['status', '--json=yes'], /does not take an argument.*`millrace status --help`/],
+  [['promote', 'e', '--version'], /argument missing.*`millrace promote --help`/],
+  [['up', '--time', 'never'], /--time is never\. Give live or event/],
+  [['run'], /--role is missing\. Use one of features/],
+  [['run', '--role', 'scorer'], /no role scorer\. Use one of/],
+  [['apply'], /No file is given/],
+  [['train'], /ENDPOINT is missing/],
+  [['train', 'e'], /--from is missing/],
+  [['train', 'e', '--from', '2026-01-01'], /--to is missing/],
+  [['train', 'e', '--from', 'monday', '--to', '2026-01-01'], /--from is monday, no instant/],
+  [['promote'], /ENDPOINT is missing/],
+  [['promote', 'e'], /--version is missing/],
+  [['promote', 'e', '--version', 'two'], /--version is two, no version/],
+  [['rollback'], /ENDPOINT is missing/],
+  [['rollback', 'e', '--version', '0'], /--version is 0, no version/],
+  [['verify'], /PREDICTION_ID is missing/],
+  [['sql'], /No statement is given/],
+  [['stream'], /FILE\.ts is missing/],
+  [['stream', SPENDING, '--threads', 'two'], /--threads is two\. Give a whole number from 1 on/],
+  [['stream', SPENDING, '--guarantee', 'eos'], /--guarantee is eos\. Give exactly-once or at-least-once/],
+  [['read'], /TOPIC is missing/],
+  [['read', 'payments', '--newest', '2.5'], /--newest is 2\.5\. Give a whole number/],
+  [['replay'], /FILE\.jsonl is missing/],
+  [['replay', 'wrong.yaml'], /--topic is missing/],
+  [['replay', 'wrong.yaml', '--topic', 't'], /--key-field is missing/],
+  [['replay', 'wrong.yaml', '--topic', 't', '--speed', 'fast'], /--speed is fast\. Give a number above 0/],
+  [['replay', 'wrong.yaml', '--topic', 't', '--speed', 'Infinity'], /--speed is Infinity/],
+  [['state', 'payments'], /STORE is missing/],
+  [['state', 'payments', 'spent', '--limit', '-1'], /argument is ambiguous/],
+  [['state', 'payments', 'spent', '--limit=many'], /--limit is many\. Give a whole number/],
+  [['state', 'payments', 'spent', '--at-least', '{'], /--at-least is \{\. Give the offsets/],
+  [['dead-letters', 'delete'], /no action delete\. Use list or retry/],
+  [['dead-letters', '--offset', 'first'], /--offset is first/],
+  [['bench'], /No job is named/],
+  [['bench', 'scoring-job'], /no job scoring-job/],
+  [['bench', 'feature-job', '--group', 'g'], /--in is missing/],
+  [['bench', ...FEATURE_JOB, '--threads', '0'], /--threads is 0\. Give a whole number/],
+  [['bench', ...FEATURE_JOB, '--guarantee', 'most'], /--guarantee is most\. Give alo or eos/],
+  [['bench', ...FEATURE_JOB, '--format', 'csv'], /--format is csv\. Give json or avro/],
+  [['bench', ...FEATURE_JOB, '--format', 'avro'], /--registry is missing: Avro needs schemas/],
+  [['bench', ...FEATURE_JOB, '--format', 'avro', '--registry', 'here:8081'], /--registry is no address/],
+  [['bench', ...FEATURE_JOB, '--registry', 'http://here:8081'], /the format is json\. Give --format avro/],
+  [['demo', '--speed', '0'], /--speed is 0\. Give a number above 0/],
+  [['demo', '--from', '2013-05-01', '--until', '2013-04-01'], /--until is not after --from/],
+];
+
+/** Of each command that takes so many arguments and no more; `reset` above all must not take what it does not understand. */
+const TAKES: Readonly<Record<string, number>> = {
+  ...{ demo: 0, up: 0, down: 0, status: 0, replay: 1, read: 1, train: 1, promote: 1, rollback: 1, verify: 1 },
+  ...{ 'dead-letters': 1, run: 0, stream: 1, doctor: 0, reset: 0, bench: 1 },
+};
+const SURPLUS = Object.entries(TAKES).map(
+  ([name, count]) =>
+    [
+      [name, ...Array.from({ length: count }, (_, index) => `taken-${index}`), 'surplus'],
+      new RegExp(`surplus is one argument too many for \`millrace ${name}\`\\. See \`millrace ${name} --help\``),
+    ] as const,
+);
+
+/** A command line that says something, which cannot be done. */
+const FAILED: readonly (readonly [readonly string[], RegExp])[] = [
+  [['apply', 'nowhere.yaml'], /There is no nowhere\.yaml/],
+  [['apply', 'wrong.yaml'], /endpoint purchase: request: is missing/],
+  [['apply', 'right.yaml'], /No Kafka answers at .*Start the platform with `npx millrace up --detach`/],
+  [['rollback', 'purchase'], /No Kafka answers at /],
+  [['stream', SPENDING], /No Kafka answers at /],
+  [['stream', 'nowhere.ts'], /There is no nowhere\.ts/],
+  [['replay', 'nowhere.jsonl'], /There is no nowhere\.jsonl/],
+  [['read', 'payments'], /No Kafka answers at /],
+  [['dead-letters'], /No Kafka answers at /],
+];
+
 /** Command line, exit status, words on standard error. */
-const REFUSED: readonly (readonly [readonly string[], number, RegExp])[] = [
-  [['upp'], 2, /no command upp\. Did you mean up\?/],
-  [['frobnicate'], 2, /no command frobnicate\. `millrace --help` lists them/],
-  [['up', '--detatch'], 2, /`millrace up` has no option --detatch\. Did you mean --detach\?/],
-  [['status', '--frobnicate'], 2, /no option --frobnicate\. See `millrace status --help`/],
-  [['promote', 'e', '--version'], 2, /argument missing.*`millrace promote --help`/],
-  [['up', '--time', 'never'], 1, /--time is never\. Give live or event/],
-  [['run'], 1, /--role is missing\. Use one of features/],
-  [['run', '--role', 'scorer'], 1, /no role scorer\. Use one of/],
-  [['apply'], 1, /No file is given/],
-  [['apply', 'nowhere.yaml'], 1, /There is no nowhere\.yaml/],
-  [['apply', 'wrong.yaml'], 1, /endpoint purchase: request: is missing/],
-  [['apply', 'right.yaml'], 1, /No Kafka answers at .*Start the platform with `npx millrace up --detach`/],
-  [['rollback', 'purchase'], 1, /No Kafka answers at /],
-  [['train'], 1, /ENDPOINT is missing/],
-  [['train', 'e'], 1, /--from is missing/],
-  [['train', 'e', '--from', 'monday', '--to', '2026-01-01'], 1, /--from is monday, no instant/],
-  [['promote', 'e'], 1, /--version is missing/],
-  [['promote', 'e', '--version', 'two'], 1, /--version is two, no version/],
-  [['rollback'], 1, /ENDPOINT is missing/],
-  [['verify'], 1, /PREDICTION_ID is missing/],
-  [['sql'], 1, /No statement is given/],
-  [['stream', SPENDING], 1, /No Kafka answers at /],
-  [['stream', 'nowhere.ts'], 1, /There is no nowhere\.ts/],
-  [['read', 'payments'], 1, /No Kafka answers at /],
-  [['read'], 1, /TOPIC is missing/],
-  [['replay'], 1, /FILE\.jsonl is missing/],
-  [['replay', 'wrong.yaml'], 1, /--topic is missing/],
-  [['bench', ...FEATURE_JOB, '--format', 'csv'], 1, /--format is csv\. Give json or avro/],
-  [['bench', ...FEATURE_JOB, '--format', 'avro'], 1, /--registry is missing: Avro needs schemas/],
-  [['bench', ...FEATURE_JOB, '--format', 'avro', '--registry', 'here:8081'], 1, /--registry is no address/],
-  [['bench', ...FEATURE_JOB, '--registry', 'http://here:8081'], 1, /the format is json\. Give --format avro/],
-  [['demo', '--speed', '0'], 1, /--speed is 0\. Give a number above 0/],
-  [['demo', '--from', '2013-05-01', '--until', '2013-04-01'], 1, /--until is not after --from/],
+const REFUSED = [
+  ...[...WRONG, ...SURPLUS].map(([args, words]) => [args, 2, words] as const),
+  ...FAILED.map(([args, words]) => [args, 1, words] as const),
 ];
 
 describe('what is refused', { concurrency: 2 }, () => {

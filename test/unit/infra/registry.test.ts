@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { type IncomingMessage, type Server, createServer } from 'node:http';
 import { after, before, beforeEach, test } from 'node:test';
 import { HttpSchemaRegistry } from '../../../infra/registry.ts';
+import { type AvroSchema } from '../../../schemas/codec.ts';
 import { Failure } from '../../../schemas/failure.ts';
 import { type Clock } from '../../../streams/clock.ts';
 
@@ -15,7 +16,7 @@ const clock: Clock = {
     nowMs += ms;
   },
 };
-const record = { type: 'record', name: 'Visit', fields: [{ name: 'page', type: 'string' }] };
+const record: AvroSchema = { type: 'record', name: 'Visit', fields: [{ name: 'page', type: 'string' }] };
 
 type Reply = { readonly status: number; readonly body?: unknown };
 let reply: (request: IncomingMessage) => Reply;
@@ -110,6 +111,72 @@ test('the newest schema of a subject, or none', async () => {
   assert.deepEqual(await registry().latest('my.visits-value'), record);
   assert.equal(await registry().latest('others-value'), null);
   assert.equal(nowMs, 1000, 'nothing was waited for');
+});
+
+/** A registry whose subject has this level, which takes every schema as number 9; its global level is BACKWARD. */
+const subjectAt =
+  (level: string | null, taken: Reply = { status: 200, body: { id: 9 } }) =>
+  ({ method, url }: IncomingMessage): Reply => {
+    if (url === '/config') return { status: 200, body: { compatibilityLevel: 'BACKWARD' } };
+    if (method !== 'GET' || url?.startsWith('/config/') !== true) return method === 'PUT' ? { status: 200 } : taken;
+    return level === null ? { status: 404 } : { status: 200, body: { compatibilityLevel: level } };
+  };
+
+for (const level of ['BACKWARD_TRANSITIVE', 'FULL_TRANSITIVE', null])
+  test(`a subject with level ${level}: a schema is registered, and the level stays`, async () => {
+    reply = subjectAt(level);
+    assert.equal(await registry().register('visits-value', record), 9);
+    const set = asked.filter((request) => request.startsWith('PUT /config/'));
+    assert.equal(set.length, level === null ? 1 : 0, set.join());
+    assert.equal(nowMs, 1000, 'nothing was waited for');
+  });
+
+for (const level of ['FORWARD_TRANSITIVE', 'FULL', 'NONE'])
+  test(`a subject with level ${level}: told at once, and nothing is registered`, async () => {
+    reply = subjectAt(level);
+    const words = new RegExp(`is ${level} \\(registering visits-value\\)\\. Set it to BACKWARD_TRANSITIVE`);
+    await assert.rejects(registry().register('visits-value', record), failing('conflict', words));
+    assert.deepEqual(asked, ['GET /config/visits-value', 'GET /config']);
+    assert.equal(nowMs, 1000, 'nothing was waited for');
+  });
+
+test('a subject that somebody made, without a level of its own: gets one first, then the schema', async () => {
+  // as Apicurio answers: with the global level
+  let level = 'BACKWARD';
+  reply = (request) => {
+    const answer = subjectAt(level)(request);
+    if (request.method === 'PUT') level = 'BACKWARD_TRANSITIVE';
+    return answer;
+  };
+  assert.equal(await registry().register('visits-value', record), 9);
+  assert.deepEqual(asked.slice(-3), [
+    'PUT /config/visits-value',
+    'GET /config/visits-value',
+    'POST /subjects/visits-value/versions',
+  ]);
+  assert.equal(nowMs, 1000, 'nothing was waited for');
+});
+
+test('a schema that the registry refuses is told at once, and may be tried again', async () => {
+  const one = registry();
+  for (const [status, code] of [
+    [409, 'conflict'],
+    [400, 'invalid_field'],
+    [422, 'invalid_field'],
+  ] as const) {
+    reply = subjectAt(null, { status, body: { error_code: status, message: 'not this one' } });
+    await assert.rejects(one.register('visits-value', record), failing(code, /registering visits-value.*not this one/));
+  }
+  assert.equal(nowMs, 1000, 'nothing was waited for');
+  reply = subjectAt(null);
+  assert.equal(await one.register('visits-value', record), 9);
+});
+
+test('a registry that is busy is asked again', async () => {
+  const refusals = [503, 429, 404].map((status) => subjectAt('BACKWARD_TRANSITIVE', { status }));
+  reply = (request) =>
+    ((request.method === 'POST' ? refusals.pop() : null) ?? subjectAt('BACKWARD_TRANSITIVE'))(request);
+  assert.equal(await registry().register('visits-value', record), 9);
 });
 
 test('a registry that never answers is named after a minute', async () => {

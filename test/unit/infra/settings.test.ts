@@ -36,9 +36,8 @@ const refused =
   };
 
 test('nothing given: everything is embedded, on loopback, below the working folder', () => {
-  const settings = read({ XDG_CACHE_HOME: '/caches' });
+  const settings = read();
   assert.equal(settings.dataDir, join(folder, '.millrace'));
-  assert.equal(settings.cacheDir, '/caches/millrace');
   assert.deepEqual([settings.kafkaBrokers, settings.schemaRegistryUrl, settings.clickhouseUrl], [null, null, null]);
   assert.deepEqual([settings.kafkaTls, settings.kafkaSasl], [null, null]);
   assert.deepEqual(brokersOf(settings), ['127.0.0.1:9092']);
@@ -52,6 +51,13 @@ test('the environment goes before the file, the file before the default; an empt
   assert.deepEqual([settings.httpPort, settings.partitions, settings.device], [9001, 8, 'cpu']);
   writeFileSync(file, '# nothing yet\n');
   assert.equal(read().httpPort, 8080);
+});
+
+test('the cache folder is given in the environment, for the file is read too late', () => {
+  writeFileSync(file, 'MILLRACE_CACHE_DIR: /mine\n');
+  assert.throws(() => read(), refused('MILLRACE_CACHE_DIR', /stands in .*millrace\.yaml.*Set it in the environment/));
+  writeFileSync(file, '# nothing yet\n');
+  assert.doesNotThrow(() => read({ MILLRACE_CACHE_DIR: '/mine' }));
 });
 
 test('checkpoints have a place, or there are none', () => {

@@ -104,9 +104,10 @@ function logOf(world: World): Log {
   return { transactions: () => Promise.resolve(session), admin: () => admin } as unknown as Log;
 }
 
-/** Runs until the evaluator has nothing to do: its first sleep. */
-async function run(world: World): Promise<void> {
+/** Runs until the evaluator has nothing to do: its first sleep, or the one that `isOver` names. */
+async function run(world: World, isOver: (sleptMs: number) => boolean = () => true): Promise<void> {
   const stop = new AbortController();
+  let nowMs = 0;
   const folded = new Map<number, Statistic[]>();
   for (const statistic of world.committed)
     folded.set(statistic.window_end, [...(folded.get(statistic.window_end) ?? []), statistic]);
@@ -129,7 +130,14 @@ async function run(world: World): Promise<void> {
   });
   const parts: EvaluatorParts = {
     log: logOf(world),
-    clock: { nowMs: () => 0, monotonicMs: () => 0, sleep: () => Promise.resolve(stop.abort()) },
+    clock: {
+      nowMs: () => 0,
+      monotonicMs: () => nowMs,
+      sleep: async (ms) => {
+        nowMs += ms;
+        if (isOver(ms)) stop.abort();
+      },
+    },
     codec: {
       prepare: () => Promise.resolve(),
       encode: (_name: string, value: unknown) => Buffer.from(JSON.stringify(value)),
@@ -218,4 +226,19 @@ test('when the replay ends before the next decision, the endpoint is let go, onc
     payload: { endpoint: 'e' },
   });
   assert.equal(world.sent.filter(({ type }) => type === 'ReleaseControl').length, 1);
+});
+
+test('where nothing moves it looks once a second; what moves is looked at ten times a second again', async () => {
+  const world = newWorld();
+  const sleptMs: number[] = [];
+  await run(world, (ms) => {
+    sleptMs.push(ms);
+    if (sleptMs.length === 80) world.toldMs += 1;
+    return sleptMs.length === 90;
+  });
+  const quietFrom = sleptMs.indexOf(1000);
+  assert.ok(quietFrom > 40 && quietFrom < 60, String(quietFrom));
+  assert.deepEqual([...new Set(sleptMs.slice(0, quietFrom))], [100]);
+  assert.deepEqual([...new Set(sleptMs.slice(quietFrom, 80))], [1000]);
+  assert.deepEqual([...new Set(sleptMs.slice(80))], [100]);
 });

@@ -14,6 +14,8 @@ const BOUNDS = { maxBytes: 2 * 1024 * 1024, partitionMaxBytes: 256 * 1024 };
 /** Fetched and not yet handed out: above it no new fetch starts. */
 const BUFFERED_BYTES_MAX = 2 * 1024 * 1024;
 const RETRY_STEP_MS = 50;
+/** A reason that need not be made anew for each poll: without one, abort makes an error with its stack. */
+const NEWS = 'news';
 
 interface Position extends TopicPartition {
   offset: number;
@@ -207,7 +209,7 @@ export class KafkaReader implements LogReader {
       }),
       this.#clock.sleep(maxWaitMs, over.signal),
     ]);
-    over.abort();
+    over.abort(NEWS);
     this.#pollWake = null;
   }
 

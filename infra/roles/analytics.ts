@@ -61,11 +61,7 @@ export async function run(context: RoleContext): Promise<RunningRole> {
   await add([topics.statistics], 'rows', 'Statistic');
   await add([topics.deadLetters], 'rows', 'DeadLetter');
   await add([topics.watermarks], 'watermarks');
-  for (const view of createViews(
-    tableOf(topics.lifecycle, settings.topicPrefix),
-    tableOf(topics.metrics, settings.topicPrefix),
-  ))
-    await sql.exec(view);
+  await makeViews(sql, context);
   tellProgress(metrics, sink);
   let stopped = false;
   const loop = (async () => {
@@ -83,6 +79,11 @@ export async function run(context: RoleContext): Promise<RunningRole> {
       await Promise.all([reader.close(), admin.close()]);
     },
   };
+}
+
+async function makeViews(sql: ClickHouseSql, { topics, settings: { topicPrefix } }: RoleContext): Promise<void> {
+  for (const view of createViews(tableOf(topics.lifecycle, topicPrefix), tableOf(topics.metrics, topicPrefix)))
+    await sql.exec(view);
 }
 
 function tellProgress(metrics: Registry, sink: Sink): void {

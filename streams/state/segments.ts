@@ -55,6 +55,12 @@ export class Segments {
     return 8 * this.#doublesMax;
   }
 
+  /** All but what is free in the newest one. */
+  get filledBytes(): number {
+    const newest = this.#order[this.#order.length - 1];
+    return newest === undefined ? 0 : this.bytes - 8 * (newest.doubles.length - newest.used);
+  }
+
   of(address: number): Segment {
     return this.#segments[address >>> PLACE_BITS] as Segment;
   }

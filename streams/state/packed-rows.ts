@@ -6,7 +6,7 @@
 //
 // Memory is won back by whole segments, the oldest first, as in the arena.
 import { hashOf } from './address-index.ts';
-import { PLACE_MASK, type Segment, Segments, addressIn, copyInts } from './segments.ts';
+import { PLACE_MASK, type Segment, Segments, addressIn, copyInts, doublesFor } from './segments.ts';
 
 const HEAD_BYTES = 4;
 const LENGTH_MASK = (1 << 11) - 1;
@@ -28,6 +28,8 @@ export interface PackedRow {
   readonly valueEnd: number;
   /** doubles that the row had room for; about, where they were many */
   readonly roomDoubles: number;
+  /** the draw for the store in which it was last, or a later one */
+  readonly drawn: number;
 }
 
 /** Addresses of packed rows are below −1: they stand in one index with those of other rows. */
@@ -42,6 +44,8 @@ function flipped(address: number): number {
 
 export class PackedRows {
   readonly #segments: Segments;
+  /** by number of the segment: the newest draw for the store in which a row of it was */
+  readonly #drawn: number[] = [];
   #liveBytes = 0;
 
   /** @param bytesMax what segments are meant to take; it is not kept here */
@@ -76,16 +80,26 @@ export class PackedRows {
   /**
    * @param key its bytes are those from `keyStart` to `keyEnd`
    * @param value its bytes are the first `valueBytes`
+   * @param drawn the draw for the store in which the row was last
    * @returns its address; −1, and nothing is kept: it is too large
    */
-  put(key: Buffer, keyStart: number, keyEnd: number, value: Buffer, valueBytes: number, roomDoubles: number): number {
+  put(
+    key: Buffer,
+    keyStart: number,
+    keyEnd: number,
+    value: Buffer,
+    valueBytes: number,
+    roomDoubles: number,
+    drawn: number,
+  ): number {
     const keyBytes = keyEnd - keyStart;
     const used = HEAD_BYTES + keyBytes + valueBytes;
-    const length = (used + 7) >>> 3;
+    const length = doublesFor(used);
     if (keyBytes >= FREE || length > LENGTH_MASK) return -1;
     const address = this.#segments.allocate(length);
-    const { ints, bytes } = this.#segments.of(address);
+    const { ints, bytes, number } = this.#segments.of(address);
     const place = address & PLACE_MASK;
+    this.#noteDrawn(number, drawn);
     ints[2 * place] =
       length |
       ((8 * length - used) << FILLING_SHIFT) |
@@ -96,6 +110,10 @@ export class PackedRows {
     copyBytes(value, 0, bytes, at + keyBytes, valueBytes);
     this.#liveBytes += 8 * length;
     return flipped(address);
+  }
+
+  #noteDrawn(segment: number, drawn: number): void {
+    this.#drawn[segment] = Math.max(this.#drawn[segment] ?? 0, drawn);
   }
 
   hasKey(address: number, key: Buffer, start: number, end: number): boolean {
@@ -112,7 +130,7 @@ export class PackedRows {
 
   at(address: number): PackedRow {
     const at = flipped(address);
-    const { ints, bytes } = this.#segments.of(at);
+    const { ints, bytes, number } = this.#segments.of(at);
     const place = at & PLACE_MASK;
     const head = ints[2 * place] ?? 0;
     const keyStart = 8 * place + HEAD_BYTES;
@@ -120,6 +138,7 @@ export class PackedRows {
       ...{ bytes, keyStart, valueStart: keyStart + ((head >>> KEY_SHIFT) & KEY_MASK) },
       valueEnd: 8 * (place + (head & LENGTH_MASK)) - ((head >>> FILLING_SHIFT) & 7),
       roomDoubles: head >>> ROOM_SHIFT,
+      drawn: this.#drawn[number] ?? 0,
     };
   }
 
@@ -135,28 +154,34 @@ export class PackedRows {
 
   /**
    * Empties the oldest segment, and gives its memory back.
-   * @param isKept whether its rows are moved to the newest segment, or let go of
+   * @param stored its rows are let go of where the store has all draws in which they were; else they are moved to the newest segment.
+   * −1: they are moved in any case
    * @param moved is told of each row: the hash of its key, where it was, and where it is now; −1: nowhere
    */
-  emptyOldest(isKept: boolean, moved: (hash: number, from: number, to: number) => void): void {
+  emptyOldest(stored: number, moved: (hash: number, from: number, to: number) => void): void {
     const segment = this.#segments.takeOldest();
     if (segment === undefined) return;
+    const drawn = this.#drawn[segment.number] ?? 0;
+    const isKept = drawn > stored;
     for (let place = 0, length = 0; place < segment.used; place += length) {
       const head = segment.ints[2 * place] ?? 0;
       length = head & LENGTH_MASK;
       const keyBytes = (head >>> KEY_SHIFT) & KEY_MASK;
       if (keyBytes === FREE) continue;
       const keyStart = 8 * place + HEAD_BYTES;
-      const to = isKept ? flipped(this.#copy(segment, place, length)) : -1;
+      const to = isKept ? flipped(this.#copy(segment, place, length, drawn)) : -1;
       if (!isKept) this.#liveBytes -= 8 * length;
       moved(hashOf(segment.bytes, keyStart, keyStart + keyBytes), flipped(addressIn(segment, place)), to);
     }
+    this.#drawn[segment.number] = 0;
     this.#segments.release(segment);
   }
 
-  #copy({ ints }: Segment, place: number, length: number): number {
+  #copy({ ints }: Segment, place: number, length: number, drawn: number): number {
     const to = this.#segments.allocate(length);
-    copyInts(ints, 2 * place, this.#segments.of(to).ints, 2 * (to & PLACE_MASK), 2 * length);
+    const into = this.#segments.of(to);
+    this.#noteDrawn(into.number, drawn);
+    copyInts(ints, 2 * place, into.ints, 2 * (to & PLACE_MASK), 2 * length);
     return to;
   }
 }

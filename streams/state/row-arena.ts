@@ -12,7 +12,8 @@ import { AddressIndex, hashOf } from './address-index.ts';
 import { ArenaRow } from './arena-row.ts';
 import { PackedRows, isPacked } from './packed-rows.ts';
 import { type RowSerde } from './row.ts';
-import { PLACE_MASK, type Segment, Segments, addressIn, copyInts } from './segments.ts';
+import { RowList } from './row-list.ts';
+import { PLACE_MASK, type Segment, Segments, addressIn, copyInts, doublesFor } from './segments.ts';
 
 /** Integers in a block's head, by place. */
 const HASH = 0;
@@ -40,27 +41,19 @@ const CROWDED = 3 / 4;
 const PACKED_CROWDED = 4 / 5;
 /** While memory is above its bound rows are packed until the others take no more than this part of it; then packed ones go. */
 const UNPACKED_SHARE = 1 / 8;
+/** No draw is as early. */
+const KEEP_ALL = -1;
 /** What is nobody's may be as much as what is somebody's, and so much more. */
 const SLACK_BYTES = 1024 * 1024;
 
 /** Of one sweep. */
 interface Sparing {
   mustStay(address: number): boolean;
+  readonly stored: number;
   /** so many bytes of rows are moved although they may go, where they were used since they were put where they are */
   bytes: number;
   /** the last segment that was to be packed had none that may be */
   isStuck: boolean;
-}
-
-/** Rows with a mark, in the order in which they were marked. Stays right when they move. */
-export class RowList {
-  readonly addresses: number[] = [];
-  bytes = 0;
-
-  clear(): void {
-    this.addresses.length = 0;
-    this.bytes = 0;
-  }
 }
 
 export class RowArena {
@@ -134,7 +127,7 @@ export class RowArena {
   }
 
   #make(hash: number, key: Buffer, start: number, end: number, doubles: number): number {
-    const address = this.#allocate(HEAD_DOUBLES + keyDoubles(end - start) + doubles);
+    const address = this.#allocate(HEAD_DOUBLES + doublesFor(end - start) + doubles);
     const { ints, bytes, doubles: data } = this.#segments.of(address);
     const place = address & PLACE_MASK;
     const head = 2 * place;
@@ -153,10 +146,11 @@ export class RowArena {
 
   /** Unpacks the row of an address that `isPacked`, and turns `row` to it. */
   unpack(row: ArenaRow, address: number): void {
-    const { bytes, keyStart, valueStart, valueEnd, roomDoubles } = this.#packed.at(address);
+    const { bytes, keyStart, valueStart, valueEnd, roomDoubles, drawn } = this.#packed.at(address);
     const hash = hashOf(bytes, keyStart, valueStart);
     const to = this.#make(hash, bytes, keyStart, valueStart, Math.max(roomDoubles, this.#serde.doubles));
     this.#index.move(hash, address, to);
+    this.setDrawn(to, drawn);
     this.open(row, to);
     this.#serde.read(bytes.subarray(valueStart, valueEnd), row);
     this.keep(row);
@@ -170,7 +164,7 @@ export class RowArena {
     const head = 2 * place;
     row.address = address;
     row.data = doubles;
-    row.base = place + HEAD_DOUBLES + keyDoubles(ints[head + KEY_BYTES] ?? 0);
+    row.base = place + HEAD_DOUBLES + doublesFor(ints[head + KEY_BYTES] ?? 0);
     row.end = place + (ints[head + LENGTH] ?? 0);
     row.start = row.base + (ints[head + START] ?? 0);
     row.panes = ints[head + PANES] ?? 0;
@@ -289,9 +283,11 @@ export class RowArena {
 
   /**
    * Between two slabs: wins memory back while there is more than the bound, and where much of it is nobody's.
+   * @param mustStay whether a row is not even to be packed
+   * @param stored the last draw that the store has: rows of later ones are not let go of
    * @returns how many rows were let go of
    */
-  sweep(mustStay: (address: number) => boolean): number {
+  sweep(mustStay: (address: number) => boolean, stored: number): number {
     this.sweeps += 1;
     const before = this.rows;
     // twice as many as have come: memory comes back sooner than it is taken, and no sweep goes over everything
@@ -299,7 +295,7 @@ export class RowArena {
     // an index that has doubled takes as much as many of them
     const above = Math.max(0, Math.ceil((this.bytes - this.#bytesMax) / this.#segments.segmentBytes));
     const segments = Math.min(this.#segmentCount, 2 * come + 1 + above);
-    const sparing: Sparing = { mustStay, bytes: this.#segments.segmentBytes, isStuck: false };
+    const sparing: Sparing = { mustStay, stored, bytes: this.#segments.segmentBytes, isStuck: false };
     for (let done = 0; done < segments && this.#isWasteful; done += 1) this.#winBack(sparing);
     this.#madeBefore = this.#segmentsMade;
     return before - this.rows;
@@ -329,14 +325,14 @@ export class RowArena {
   #winBack(sparing: Sparing): void {
     const { bytes, filledBytes, liveBytes } = this.#packed;
     const isAbove = this.#isAbove;
-    if (isAbove ? liveBytes < PACKED_CROWDED * filledBytes : isLoose(bytes, liveBytes)) this.#emptyPacked(true);
+    if (isAbove ? liveBytes < PACKED_CROWDED * filledBytes : isLoose(bytes, liveBytes)) this.#emptyPacked(KEEP_ALL);
     else if (liveBytes > 0 && isAbove && (sparing.isStuck || this.#segments.bytes <= UNPACKED_SHARE * this.#bytesMax))
-      this.#emptyPacked(false);
+      this.#emptyPacked(sparing.stored);
     else this.#empty(sparing);
   }
 
-  #emptyPacked(isKept: boolean): void {
-    this.#packed.emptyOldest(isKept, (hash, from, to) => {
+  #emptyPacked(stored: number): void {
+    this.#packed.emptyOldest(stored, (hash, from, to) => {
       if (to === -1) this.#index.remove(hash, from);
       else this.#index.move(hash, from, to);
     });
@@ -354,34 +350,37 @@ export class RowArena {
       if (segment.ints[head + KEY_BYTES] === -1) continue;
       const address = addressIn(segment, place);
       const isSpared = sparing.bytes > 0 && (segment.ints[head + USED] ?? 0) > (segment.ints[head + PLACED] ?? 0);
-      if (!isCrowded || isSpared || sparing.mustStay(address)) {
-        if (isCrowded && isSpared) sparing.bytes -= 8 * length;
-        this.#relocate(segment, address, length);
-        stayed += 1;
-      } else {
-        this.#pack(address);
+      const mayGo = isCrowded && !isSpared && !sparing.mustStay(address);
+      if (mayGo && this.#pack(address, sparing.stored)) {
         packed += 1;
+        continue;
       }
+      if (isCrowded && isSpared) sparing.bytes -= 8 * length;
+      this.#relocate(segment, address, length);
+      stayed += 1;
     }
     sparing.isStuck = isCrowded && packed === 0 && stayed > 0;
     this.#segments.release(segment);
   }
 
-  /** The row is in no list. One that is too large is let go of. */
-  #pack(address: number): void {
+  /** The row is in no list. One that is too large is let go of. @returns false, and nothing has changed: it may not be */
+  #pack(address: number, stored: number): boolean {
     const row = this.#row;
     this.open(row, address);
     const bytesMax = this.#serde.bytesMax(row);
     if (bytesMax > this.#scratch.length) this.#scratch = Buffer.allocUnsafeSlow(2 * bytesMax);
     const valueBytes = this.#serde.write(row, this.#scratch, 0);
     const { bytes, start, end } = this.keyAt(address);
-    const to = this.#packed.put(bytes, start, end, this.#scratch, valueBytes, row.end - row.base);
+    const drawn = this.drawnAt(address);
+    const to = this.#packed.put(bytes, start, end, this.#scratch, valueBytes, row.end - row.base, drawn);
     if (to === -1) {
+      if (drawn > stored) return false;
       this.remove(address);
-      return;
+      return true;
     }
     this.#index.move(this.#segments.of(address).ints[2 * (address & PLACE_MASK) + HASH] ?? 0, address, to);
     this.#free(address);
+    return true;
   }
 
   #relocate({ ints }: Segment, from: number, length: number): void {
@@ -392,10 +391,6 @@ export class RowArena {
     into.ints[head + PLACED] = this.sweeps;
     this.#moved(from, to);
   }
-}
-
-function keyDoubles(keyBytes: number): number {
-  return (keyBytes + 7) >>> 3;
 }
 
 function isLoose(bytes: number, liveBytes: number): boolean {

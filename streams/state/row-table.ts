@@ -187,10 +187,8 @@ export class RowTable {
   /** Lets go of rows that were not used lately while memory is above its bound. Only between slabs. */
   sweep(): void {
     const gone = this.#arena.sweep(
-      (address) =>
-        this.#arena.isMarked(address, UNSTORED) ||
-        this.#arena.isMarked(address, CHANGED) ||
-        this.#arena.drawnAt(address) > this.#stored,
+      (address) => this.#arena.isMarked(address, UNSTORED) || this.#arena.isMarked(address, CHANGED),
+      this.#stored,
     );
     if (gone > 0) this.#complete = false;
   }

@@ -107,3 +107,7 @@ export function copyInts(from: Int32Array, fromAt: number, into: Int32Array, int
   if (count > 256) into.set(from.subarray(fromAt, fromAt + count), intoAt);
   else for (let index = 0; index < count; index += 1) into[intoAt + index] = from[fromAt + index] ?? 0;
 }
+
+export function doublesFor(bytes: number): number {
+  return (bytes + 7) >>> 3;
+}

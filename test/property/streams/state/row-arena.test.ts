@@ -38,8 +38,7 @@ function openOf(arena: RowArena, row: ArenaRow, key: Buffer): void {
 
 type Step =
   | { readonly kind: 'append'; readonly key: number; readonly value: number; readonly times: number }
-  | { readonly kind: 'sweep' }
-  | { readonly kind: 'unmark' };
+  | { readonly kind: 'sweep' | 'unmark' | 'store' };
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   {
@@ -51,7 +50,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       times: fc.integer({ min: 1, max: 40 }),
     }),
   },
-  { weight: 6, arbitrary: fc.constantFrom({ kind: 'sweep' as const }, { kind: 'unmark' as const }) },
+  { weight: 6, arbitrary: fc.record({ kind: fc.constantFrom('sweep' as const, 'unmark' as const, 'store' as const) }) },
 );
 
 /** Some short, some longer than a double, some equal but for their end. */
@@ -62,7 +61,9 @@ function keyOf(number: number): Buffer {
 class Model {
   readonly arena: RowArena;
   readonly row: ArenaRow;
-  readonly rows = new Map<string, { values: number[]; time: number; marked: boolean }>();
+  readonly rows = new Map<string, { values: number[]; time: number; marked: boolean; drawn: number }>();
+  #draws = 0;
+  #stored = 0;
 
   constructor(bytesMax: number) {
     this.arena = new RowArena(bytesMax, serde);
@@ -83,22 +84,27 @@ class Model {
     arena.mark(row.address, MARKED);
     arena.mark(row.address, STORED);
     const values = [...(known?.values ?? []), value];
-    this.rows.set(key.toString(), { values, time: value, marked: true });
+    this.rows.set(key.toString(), { values, time: value, marked: true, drawn: known?.drawn ?? 0 });
   }
 
-  /** Rows without a mark may go; which did is found out by looking. */
+  /** Rows without a mark may go, once they are stored; which did is found out by looking. */
   sweep(): void {
     const { arena } = this;
     const before = arena.rows;
-    const gone = arena.sweep((address) => arena.isMarked(address, MARKED));
-    for (const [key, { marked }] of [...this.rows])
+    const gone = arena.sweep((address) => arena.isMarked(address, MARKED), this.#stored);
+    for (const [key, { marked, drawn }] of [...this.rows])
       if (arena.find(Buffer.from(key), 0, key.length) === -1) {
-        assert.ok(!marked, `${key} had to stay`);
+        assert.ok(!marked && drawn <= this.#stored, `${key} had to stay`);
         this.rows.delete(key);
       }
     assert.equal(before - arena.rows, gone);
   }
 
+  store(): void {
+    this.#stored = this.#draws;
+  }
+
+  /** What is marked is drawn for the store. */
   unmark(): void {
     const listed = this.arena.marked(MARKED).addresses.map((address) => {
       const { bytes, start, end } = this.arena.keyAt(address);
@@ -106,9 +112,14 @@ class Model {
     });
     const marked = [...this.rows].filter(([, row]) => row.marked).map(([key]) => key);
     assert.deepEqual(listed.sort(), marked.sort());
+    this.#draws += 1;
+    for (const address of this.arena.marked(MARKED).addresses) this.arena.setDrawn(address, this.#draws);
     this.arena.unmarkAll(MARKED);
     this.arena.unmarkAll(STORED);
-    for (const row of this.rows.values()) row.marked = false;
+    for (const row of this.rows.values()) {
+      if (row.marked) row.drawn = this.#draws;
+      row.marked = false;
+    }
   }
 
   check(): void {
@@ -133,7 +144,9 @@ test('rows of an arena are those of a map, through growth, moves and sweeps', ()
         for (const one of steps) {
           if (one.kind === 'sweep') model.sweep();
           else if (one.kind === 'unmark') model.unmark();
-          else for (let time = 0; time < one.times; time += 1) model.append(keyOf(one.key), one.value);
+          else if (one.kind === 'store') model.store();
+          else if (one.kind === 'append')
+            for (let time = 0; time < one.times; time += 1) model.append(keyOf(one.key), one.value);
         }
         model.check();
       },
@@ -155,7 +168,7 @@ test('memory stays within its bound when every row may go, and rows that are use
     }
     openOf(arena, row, hot);
     assert.ok(arena.find(hot, 0, hot.length) >= 0, `after ${sweep} sweeps`);
-    arena.sweep(() => false);
+    arena.sweep(() => false, 0);
     assert.ok(arena.bytes <= 1.2 * bytesMax, `${arena.bytes} bytes after ${sweep} sweeps`);
   }
   assert.ok(arena.rows > 3000, `${arena.rows} rows`);
@@ -171,11 +184,11 @@ test('a row that is larger than a segment has one of its own, and its memory com
     row.panes = 1;
     row.move(doubles, 1);
     arena.keep(row);
-    arena.sweep(() => true);
+    arena.sweep(() => true, 0);
   }
   openOf(arena, row, key);
   assert.equal(row.data[row.start], 42);
-  for (let sweep = 0; sweep < 20; sweep += 1) arena.sweep(() => true);
+  for (let sweep = 0; sweep < 20; sweep += 1) arena.sweep(() => true, 0);
   assert.ok(arena.bytes < 3 * 8 * (row.end - row.base), `${arena.bytes}`);
 });
 

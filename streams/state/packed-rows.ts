@@ -128,6 +128,15 @@ export class PackedRows {
     return same === length;
   }
 
+  /** Of its key. */
+  hashAt(address: number): number {
+    const at = flipped(address);
+    const { ints, bytes } = this.#segments.of(at);
+    const place = at & PLACE_MASK;
+    const start = 8 * place + HEAD_BYTES;
+    return hashOf(bytes, start, start + (((ints[2 * place] ?? 0) >>> KEY_SHIFT) & KEY_MASK));
+  }
+
   at(address: number): PackedRow {
     const at = flipped(address);
     const { ints, bytes, number } = this.#segments.of(at);

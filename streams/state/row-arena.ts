@@ -58,7 +58,7 @@ interface Sparing {
 
 export class RowArena {
   readonly #lists: readonly RowList[] = Array.from({ length: LISTS }, () => new RowList());
-  readonly #index = new AddressIndex();
+  readonly #index = new AddressIndex((address) => this.#hashAt(address));
   readonly #bytesMax: number;
   readonly #serde: RowSerde;
   readonly #segments: Segments;
@@ -124,6 +124,11 @@ export class RowArena {
     const address = this.#make(hash, key, start, end, doubles);
     this.#index.add(hash, address);
     return address;
+  }
+
+  #hashAt(address: number): number {
+    if (isPacked(address)) return this.#packed.hashAt(address);
+    return this.#segments.of(address).ints[2 * (address & PLACE_MASK) + HASH] ?? 0;
   }
 
   #make(hash: number, key: Buffer, start: number, end: number, doubles: number): number {
@@ -213,7 +218,7 @@ export class RowArena {
   #moved(from: number, to: number): void {
     const { ints } = this.#segments.of(to);
     const head = 2 * (to & PLACE_MASK);
-    this.#index.move(ints[head + HASH] ?? 0, from, to);
+    this.#index.move(this.#hashAt(to), from, to);
     for (let list = 0; list < LISTS; list += 1) {
       const listed = ints[head + LISTED + list] ?? -1;
       if (listed >= 0) this.marked(list).addresses[listed] = to;
@@ -230,8 +235,7 @@ export class RowArena {
 
   /** Lets go of the row. It must be in no list. */
   remove(address: number): void {
-    const { ints } = this.#segments.of(address);
-    this.#index.remove(ints[2 * (address & PLACE_MASK) + HASH] ?? 0, address);
+    this.#index.remove(this.#hashAt(address), address);
     this.#free(address);
   }
 
@@ -294,15 +298,11 @@ export class RowArena {
     const come = this.#segmentsMade - this.#madeBefore;
     // an index that has doubled takes as much as many of them
     const above = Math.max(0, Math.ceil((this.bytes - this.#bytesMax) / this.#segments.segmentBytes));
-    const segments = Math.min(this.#segmentCount, 2 * come + 1 + above);
+    const segments = Math.min(this.#segments.count + this.#packed.segments, 2 * come + 1 + above);
     const sparing: Sparing = { mustStay, stored, bytes: this.#segments.segmentBytes, isStuck: false };
     for (let done = 0; done < segments && this.#isWasteful; done += 1) this.#winBack(sparing);
     this.#madeBefore = this.#segmentsMade;
     return before - this.rows;
-  }
-
-  get #segmentCount(): number {
-    return this.#segments.count + this.#packed.segments;
   }
 
   get #segmentsMade(): number {
@@ -378,7 +378,7 @@ export class RowArena {
       this.remove(address);
       return true;
     }
-    this.#index.move(this.#segments.of(address).ints[2 * (address & PLACE_MASK) + HASH] ?? 0, address, to);
+    this.#index.move(this.#hashAt(address), address, to);
     this.#free(address);
     return true;
   }

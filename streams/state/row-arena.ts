@@ -38,7 +38,7 @@ const LAST_MS = HEAD_DOUBLES - 1;
 
 /** Where more than this part of the segments is somebody's, rows go; else the segments are only put together. */
 const CROWDED = 3 / 4;
-const PACKED_CROWDED = 4 / 5;
+const PACKED_CROWDED = 2 / 3;
 /** While memory is above its bound rows are packed until the others take no more than this part of it; then packed ones go. */
 const UNPACKED_SHARE = 1 / 8;
 /** No draw is as early. */

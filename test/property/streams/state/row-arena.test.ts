@@ -38,7 +38,7 @@ function openOf(arena: RowArena, row: ArenaRow, key: Buffer): void {
 
 type Step =
   | { readonly kind: 'append'; readonly key: number; readonly value: number; readonly times: number }
-  | { readonly kind: 'sweep' | 'unmark' | 'store' };
+  | { readonly kind: 'sweep' | 'unmark' | 'store' | 'look' };
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   {
@@ -50,7 +50,12 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       times: fc.integer({ min: 1, max: 40 }),
     }),
   },
-  { weight: 6, arbitrary: fc.record({ kind: fc.constantFrom('sweep' as const, 'unmark' as const, 'store' as const) }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      kind: fc.constantFrom('sweep' as const, 'unmark' as const, 'store' as const, 'look' as const),
+    }),
+  },
 );
 
 /** Some short, some longer than a double, some equal but for their end. */
@@ -100,6 +105,11 @@ class Model {
     assert.equal(before - arena.rows, gone);
   }
 
+  /** All rows are unpacked, and not changed. */
+  look(): void {
+    for (const key of this.rows.keys()) openOf(this.arena, this.row, Buffer.from(key));
+  }
+
   store(): void {
     this.#stored = this.#draws;
   }
@@ -145,6 +155,7 @@ test('rows of an arena are those of a map, through growth, moves and sweeps', ()
           if (one.kind === 'sweep') model.sweep();
           else if (one.kind === 'unmark') model.unmark();
           else if (one.kind === 'store') model.store();
+          else if (one.kind === 'look') model.look();
           else if (one.kind === 'append')
             for (let time = 0; time < one.times; time += 1) model.append(keyOf(one.key), one.value);
         }

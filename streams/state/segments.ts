@@ -9,8 +9,8 @@ const SEGMENT_DOUBLES_MIN = 512;
 const FIRST_SEGMENT_DOUBLES = 2048;
 /** Segments in memory that is full, at least. */
 const SEGMENTS = 16;
-/** Released segments that are kept. */
-const SPARE_MAX = 2;
+/** Released segments that are kept, beside the bound. */
+const SPARE_MAX = 1;
 
 export interface Segment {
   readonly number: number;

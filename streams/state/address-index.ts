@@ -1,37 +1,47 @@
-// Where the block of a key lies, by the hash of the key: open addressing in one array of integers, so that a million keys are no
-// million objects. It does not know keys: who looks one up compares what the candidates hold.
+// Where the block of a key lies, by the hash of the key: open addressing in two arrays, five bytes a slot, so that a million keys are
+// no million objects. It does not know keys: who looks one up compares what the candidates hold.
 
 /** Slots that may be taken, of all. */
 const LOAD_MAX = 0.7;
 const FIRST_SLOTS = 256;
-/** A slot: the hash, and the address + 1; 0: free. */
-const SLOT_INTS = 2;
+/** A slot keeps the hash's highest bits; its lowest ones say where to begin. */
+const TAG_SHIFT = 24;
 
 export class AddressIndex {
-  #slots = new Int32Array(FIRST_SLOTS * SLOT_INTS);
+  readonly #hashAt: (address: number) => number;
+  /** address + 1; 0: free */
+  #slots = new Int32Array(FIRST_SLOTS);
+  #tags = new Uint8Array(FIRST_SLOTS);
   #mask = FIRST_SLOTS - 1;
   #size = 0;
+
+  /** @param hashAt the hash of the key whose block lies there */
+  constructor(hashAt: (address: number) => number) {
+    this.#hashAt = hashAt;
+  }
 
   get size(): number {
     return this.#size;
   }
 
   get bytes(): number {
-    return this.#slots.byteLength;
+    return this.#slots.byteLength + this.#tags.byteLength;
   }
 
-  /** The first slot with this hash, or the next one behind `after`; −1: there is none. */
+  /** The first slot that may be of this hash, or the next one behind `after`; −1: there is none. */
   slotOf(hash: number, after = -1): number {
     const slots = this.#slots;
+    const tags = this.#tags;
     const mask = this.#mask;
+    const tag = hash >>> TAG_SHIFT;
     for (let slot = (after < 0 ? hash : after + 1) & mask; ; slot = (slot + 1) & mask) {
-      if (slots[slot * SLOT_INTS + 1] === 0) return -1;
-      if (slots[slot * SLOT_INTS] === hash) return slot;
+      if (slots[slot] === 0) return -1;
+      if (tags[slot] === tag) return slot;
     }
   }
 
   addressAt(slot: number): number {
-    return (this.#slots[slot * SLOT_INTS + 1] ?? 0) - 1;
+    return (this.#slots[slot] ?? 0) - 1;
   }
 
   /** The key is not there yet. */
@@ -41,40 +51,42 @@ export class AddressIndex {
     this.#size += 1;
   }
 
-  #put(hash: number, address: number): void {
+  #put(hash: number, taken: number): void {
     const slots = this.#slots;
     let slot = hash & this.#mask;
-    while (slots[slot * SLOT_INTS + 1] !== 0) slot = (slot + 1) & this.#mask;
-    slots[slot * SLOT_INTS] = hash;
-    slots[slot * SLOT_INTS + 1] = address;
+    while (slots[slot] !== 0) slot = (slot + 1) & this.#mask;
+    slots[slot] = taken;
+    this.#tags[slot] = hash >>> TAG_SHIFT;
   }
 
   #double(): void {
     const before = this.#slots;
     this.#slots = new Int32Array(before.length * 2);
-    this.#mask = (before.length / SLOT_INTS) * 2 - 1;
-    for (let at = 0; at < before.length; at += SLOT_INTS)
-      if (before[at + 1] !== 0) this.#put(before[at] ?? 0, before[at + 1] ?? 0);
+    this.#tags = new Uint8Array(before.length * 2);
+    this.#mask = before.length * 2 - 1;
+    for (const taken of before) if (taken !== 0) this.#put(this.#hashAt(taken - 1), taken);
   }
 
   /** The block of that address lies elsewhere now. */
   move(hash: number, from: number, to: number): void {
-    this.#slots[this.#find(hash, from) * SLOT_INTS + 1] = to + 1;
+    this.#slots[this.#find(hash, from)] = to + 1;
   }
 
+  /** All other blocks still say their hash. */
   remove(hash: number, address: number): void {
     const slots = this.#slots;
+    const tags = this.#tags;
     let free = this.#find(hash, address);
     this.#size -= 1;
     // who stands behind the free slot only because it was taken moves up: searches end at a free slot
-    for (let slot = (free + 1) & this.#mask; slots[slot * SLOT_INTS + 1] !== 0; slot = (slot + 1) & this.#mask) {
-      const home = (slots[slot * SLOT_INTS] ?? 0) & this.#mask;
+    for (let slot = (free + 1) & this.#mask; slots[slot] !== 0; slot = (slot + 1) & this.#mask) {
+      const home = this.#hashAt(this.addressAt(slot)) & this.#mask;
       if (((slot - home) & this.#mask) < ((slot - free) & this.#mask)) continue;
-      slots[free * SLOT_INTS] = slots[slot * SLOT_INTS] ?? 0;
-      slots[free * SLOT_INTS + 1] = slots[slot * SLOT_INTS + 1] ?? 0;
+      slots[free] = slots[slot] ?? 0;
+      tags[free] = tags[slot] ?? 0;
       free = slot;
     }
-    slots[free * SLOT_INTS + 1] = 0;
+    slots[free] = 0;
   }
 
   #find(hash: number, address: number): number {

@@ -5,10 +5,15 @@
 //   block:   hash │ length │ key bytes │ used │ placed │ place in each list … │ drawn │ start │ panes │ last event │ key │ panes
 //
 // Memory is won back by whole segments, the oldest first: blocks in it that are to stay are moved to the newest segment, the others
-// are let go of (as a log-structured file system cleans; Rosenblum and Ousterhout 1992).
+// are packed (as a log-structured file system cleans; Rosenblum and Ousterhout 1992). Packed rows lie in segments of their own and
+// stand in the same index: a row is in one form or in the other, never in both. When they too are more than memory holds, those that
+// were packed first are let go of.
 import { AddressIndex, hashOf } from './address-index.ts';
-import { type Row } from './row.ts';
-import { PLACE_MASK, type Segment, Segments, addressIn, copyInts } from './segments.ts';
+import { ArenaRow } from './arena-row.ts';
+import { PackedRows, isPacked } from './packed-rows.ts';
+import { type RowSerde } from './row.ts';
+import { RowList } from './row-list.ts';
+import { PLACE_MASK, type Segment, Segments, addressIn, copyInts, doublesFor } from './segments.ts';
 
 /** Integers in a block's head, by place. */
 const HASH = 0;
@@ -31,56 +36,48 @@ const LISTS = 3;
 const HEAD_DOUBLES = 7;
 const LAST_MS = HEAD_DOUBLES - 1;
 
-/** Above this part of the bound rows are let go of; below, the segments are only put together. */
+/** Where more than this part of the segments is somebody's, rows go; else the segments are only put together. */
 const CROWDED = 3 / 4;
+const PACKED_CROWDED = 2 / 3;
+/** While memory is above its bound rows are packed until the others take no more than this part of it; then packed ones go. */
+const UNPACKED_SHARE = 1 / 8;
+/** No draw is as early. */
+const KEEP_ALL = -1;
 /** What is nobody's may be as much as what is somebody's, and so much more. */
 const SLACK_BYTES = 1024 * 1024;
 
-/** Rows with a mark, in the order in which they were marked. Stays right when they move. */
-export class RowList {
-  readonly addresses: number[] = [];
-  bytes = 0;
-
-  clear(): void {
-    this.addresses.length = 0;
-    this.bytes = 0;
-  }
-}
-
-/** One row of an arena at a time; `RowArena.open` turns it to another. */
-export class ArenaRow implements Row {
-  data: Float64Array = new Float64Array(0);
-  base = 0;
-  end = 0;
-  start = 0;
-  panes = 0;
-  lastMs = Number.NaN;
-  address = -1;
-  readonly #arena: RowArena;
-
-  constructor(arena: RowArena) {
-    this.#arena = arena;
-  }
-
-  move(doubles: number, used: number): void {
-    this.#arena.enlarge(this, doubles, used);
-  }
+/** Of one sweep. */
+interface Sparing {
+  mustStay(address: number): boolean;
+  readonly stored: number;
+  /** so many bytes of rows are moved although they may go, where they were used since they were put where they are */
+  bytes: number;
+  /** the last segment that was to be packed had none that may be */
+  isStuck: boolean;
 }
 
 export class RowArena {
   readonly #lists: readonly RowList[] = Array.from({ length: LISTS }, () => new RowList());
-  readonly #index = new AddressIndex();
+  readonly #index = new AddressIndex((address) => this.#hashAt(address));
   readonly #bytesMax: number;
+  readonly #serde: RowSerde;
   readonly #segments: Segments;
+  readonly #packed: PackedRows;
+  /** the row that is being packed */
+  readonly #row: ArenaRow;
+  #scratch = Buffer.alloc(0);
   #liveBytes = 0;
   /** segments that had been made when the arena was swept last */
   #madeBefore = 0;
   sweeps = 0;
 
   /** @param bytesMax what segments and index may take, once swept */
-  constructor(bytesMax: number) {
+  constructor(bytesMax: number, serde: RowSerde) {
     this.#bytesMax = bytesMax;
+    this.#serde = serde;
     this.#segments = new Segments(bytesMax);
+    this.#packed = new PackedRows(bytesMax);
+    this.#row = new ArenaRow(this);
   }
 
   get rows(): number {
@@ -89,16 +86,25 @@ export class RowArena {
 
   /** What segments and index take. */
   get bytes(): number {
-    return this.#segments.bytes + this.#index.bytes;
+    return this.#segments.bytes + this.#packed.bytes + this.#index.bytes;
   }
 
-  /** The row's address, which is right until the row grows or the arena is cleaned; −1: it has none. */
+  /** Whether there is more than memory holds unpacked. */
+  get isPacking(): boolean {
+    return this.#packed.liveBytes > 0;
+  }
+
+  /** The row's address, which is right until the row grows or the arena is cleaned; −1: it has none. One that `isPacked` is to be unpacked. */
   find(key: Buffer, start: number, end: number): number {
     const hash = hashOf(key, start, end);
     const length = end - start;
     let slot = this.#index.slotOf(hash);
     for (; slot >= 0; slot = this.#index.slotOf(hash, slot)) {
       const address = this.#index.addressAt(slot);
+      if (isPacked(address)) {
+        if (this.#packed.hasKey(address, key, start, end)) return address;
+        continue;
+      }
       const { ints, bytes } = this.#segments.of(address);
       const place = address & PLACE_MASK;
       if (ints[2 * place + KEY_BYTES] !== length) continue;
@@ -115,7 +121,18 @@ export class RowArena {
   /** An empty row for a key that has none. */
   add(key: Buffer, start: number, end: number, doubles: number): number {
     const hash = hashOf(key, start, end);
-    const address = this.#allocate(HEAD_DOUBLES + keyDoubles(end - start) + doubles);
+    const address = this.#make(hash, key, start, end, doubles);
+    this.#index.add(hash, address);
+    return address;
+  }
+
+  #hashAt(address: number): number {
+    if (isPacked(address)) return this.#packed.hashAt(address);
+    return this.#segments.of(address).ints[2 * (address & PLACE_MASK) + HASH] ?? 0;
+  }
+
+  #make(hash: number, key: Buffer, start: number, end: number, doubles: number): number {
+    const address = this.#allocate(HEAD_DOUBLES + doublesFor(end - start) + doubles);
     const { ints, bytes, doubles: data } = this.#segments.of(address);
     const place = address & PLACE_MASK;
     const head = 2 * place;
@@ -129,8 +146,20 @@ export class RowArena {
     data[place + LAST_MS] = Number.NaN;
     const at = (place + HEAD_DOUBLES) * 8;
     for (let index = 0; index < end - start; index += 1) bytes[at + index] = key[start + index] ?? 0;
-    this.#index.add(hash, address);
     return address;
+  }
+
+  /** Unpacks the row of an address that `isPacked`, and turns `row` to it. */
+  unpack(row: ArenaRow, address: number): void {
+    const { bytes, keyStart, valueStart, valueEnd, roomDoubles, drawn } = this.#packed.at(address);
+    const hash = hashOf(bytes, keyStart, valueStart);
+    const to = this.#make(hash, bytes, keyStart, valueStart, Math.max(roomDoubles, this.#serde.doubles));
+    this.#index.move(hash, address, to);
+    this.setDrawn(to, drawn);
+    this.open(row, to);
+    this.#serde.read(bytes.subarray(valueStart, valueEnd), row);
+    this.keep(row);
+    this.#packed.free(address);
   }
 
   /** Turns `row` to that one. */
@@ -140,7 +169,7 @@ export class RowArena {
     const head = 2 * place;
     row.address = address;
     row.data = doubles;
-    row.base = place + HEAD_DOUBLES + keyDoubles(ints[head + KEY_BYTES] ?? 0);
+    row.base = place + HEAD_DOUBLES + doublesFor(ints[head + KEY_BYTES] ?? 0);
     row.end = place + (ints[head + LENGTH] ?? 0);
     row.start = row.base + (ints[head + START] ?? 0);
     row.panes = ints[head + PANES] ?? 0;
@@ -189,7 +218,7 @@ export class RowArena {
   #moved(from: number, to: number): void {
     const { ints } = this.#segments.of(to);
     const head = 2 * (to & PLACE_MASK);
-    this.#index.move(ints[head + HASH] ?? 0, from, to);
+    this.#index.move(this.#hashAt(to), from, to);
     for (let list = 0; list < LISTS; list += 1) {
       const listed = ints[head + LISTED + list] ?? -1;
       if (listed >= 0) this.marked(list).addresses[listed] = to;
@@ -206,8 +235,7 @@ export class RowArena {
 
   /** Lets go of the row. It must be in no list. */
   remove(address: number): void {
-    const { ints } = this.#segments.of(address);
-    this.#index.remove(ints[2 * (address & PLACE_MASK) + HASH] ?? 0, address);
+    this.#index.remove(this.#hashAt(address), address);
     this.#free(address);
   }
 
@@ -259,48 +287,100 @@ export class RowArena {
 
   /**
    * Between two slabs: wins memory back while there is more than the bound, and where much of it is nobody's.
+   * @param mustStay whether a row is not even to be packed
+   * @param stored the last draw that the store has: rows of later ones are not let go of
    * @returns how many rows were let go of
    */
-  sweep(mustStay: (address: number) => boolean): number {
+  sweep(mustStay: (address: number) => boolean, stored: number): number {
     this.sweeps += 1;
+    const before = this.rows;
     // twice as many as have come: memory comes back sooner than it is taken, and no sweep goes over everything
-    const segments = Math.min(this.#segments.count, 2 * (this.#segments.made - this.#madeBefore) + 1);
-    const sparing = { bytes: this.#segments.segmentBytes };
-    let gone = 0;
-    for (let done = 0; done < segments && this.#isWasteful; done += 1) gone += this.#empty(mustStay, sparing);
-    this.#madeBefore = this.#segments.made;
-    return gone;
+    const come = this.#segmentsMade - this.#madeBefore;
+    // an index that has doubled takes as much as many of them
+    const above = Math.max(0, Math.ceil((this.bytes - this.#bytesMax) / this.#segments.segmentBytes));
+    const segments = Math.min(this.#segments.count + this.#packed.segments, 2 * come + 1 + above);
+    const sparing: Sparing = { mustStay, stored, bytes: this.#segments.segmentBytes, isStuck: false };
+    for (let done = 0; done < segments && this.#isWasteful; done += 1) this.#winBack(sparing);
+    this.#madeBefore = this.#segmentsMade;
+    return before - this.rows;
+  }
+
+  get #segmentsMade(): number {
+    return this.#segments.made + this.#packed.segmentsMade;
+  }
+
+  get #isAbove(): boolean {
+    return this.bytes > this.#bytesMax;
   }
 
   get #isWasteful(): boolean {
-    return this.bytes > this.#bytesMax || this.#segments.bytes > 2 * this.#liveBytes + SLACK_BYTES;
+    return (
+      this.#isAbove ||
+      isLoose(this.#segments.bytes, this.#liveBytes) ||
+      isLoose(this.#packed.bytes, this.#packed.liveBytes)
+    );
   }
 
-  /**
-   * The oldest segment. Its rows are moved while that is enough to come below the bound; else those that may are let go of.
-   * @param sparing so many bytes of them are moved nevertheless, where they were used since they were put there
-   */
-  #empty(mustStay: (address: number) => boolean, sparing: { bytes: number }): number {
+  /** One segment. What is nobody's comes first; then rows are packed; packed ones go last. */
+  #winBack(sparing: Sparing): void {
+    const { bytes, filledBytes, liveBytes } = this.#packed;
+    const isAbove = this.#isAbove;
+    if (isAbove ? liveBytes < PACKED_CROWDED * filledBytes : isLoose(bytes, liveBytes)) this.#emptyPacked(KEEP_ALL);
+    else if (liveBytes > 0 && isAbove && (sparing.isStuck || this.#segments.bytes <= UNPACKED_SHARE * this.#bytesMax))
+      this.#emptyPacked(sparing.stored);
+    else this.#empty(sparing);
+  }
+
+  #emptyPacked(stored: number): void {
+    this.#packed.emptyOldest(stored, (hash, from, to) => {
+      if (to === -1) this.#index.remove(hash, from);
+      else this.#index.move(hash, from, to);
+    });
+  }
+
+  /** The oldest segment of unpacked rows. They are moved while that is enough to come below the bound; else those that may are packed. */
+  #empty(sparing: Sparing): void {
+    const isCrowded = this.#isAbove && this.#liveBytes > CROWDED * this.#segments.filledBytes;
     const segment = this.#segments.takeOldest();
-    if (segment === undefined) return 0;
-    const isCrowded = this.bytes > this.#bytesMax && this.#liveBytes > CROWDED * this.#bytesMax;
-    let gone = 0;
+    if (segment === undefined) return;
+    let [packed, stayed] = [0, 0];
     for (let place = 0, length = 0; place < segment.used; place += length) {
       const head = 2 * place;
       length = segment.ints[head + LENGTH] ?? 0;
       if (segment.ints[head + KEY_BYTES] === -1) continue;
       const address = addressIn(segment, place);
       const isSpared = sparing.bytes > 0 && (segment.ints[head + USED] ?? 0) > (segment.ints[head + PLACED] ?? 0);
-      if (!isCrowded || isSpared || mustStay(address)) {
-        if (isCrowded && isSpared) sparing.bytes -= 8 * length;
-        this.#relocate(segment, address, length);
-      } else {
-        this.remove(address);
-        gone += 1;
+      const mayGo = isCrowded && !isSpared && !sparing.mustStay(address);
+      if (mayGo && this.#pack(address, sparing.stored)) {
+        packed += 1;
+        continue;
       }
+      if (isCrowded && isSpared) sparing.bytes -= 8 * length;
+      this.#relocate(segment, address, length);
+      stayed += 1;
     }
+    sparing.isStuck = isCrowded && packed === 0 && stayed > 0;
     this.#segments.release(segment);
-    return gone;
+  }
+
+  /** The row is in no list. One that is too large is let go of. @returns false, and nothing has changed: it may not be */
+  #pack(address: number, stored: number): boolean {
+    const row = this.#row;
+    this.open(row, address);
+    const bytesMax = this.#serde.bytesMax(row);
+    if (bytesMax > this.#scratch.length) this.#scratch = Buffer.allocUnsafeSlow(2 * bytesMax);
+    const valueBytes = this.#serde.write(row, this.#scratch, 0);
+    const { bytes, start, end } = this.keyAt(address);
+    const drawn = this.drawnAt(address);
+    const to = this.#packed.put(bytes, start, end, this.#scratch, valueBytes, row.end - row.base, drawn);
+    if (to === -1) {
+      if (drawn > stored) return false;
+      this.remove(address);
+      return true;
+    }
+    this.#index.move(this.#hashAt(address), address, to);
+    this.#free(address);
+    return true;
   }
 
   #relocate({ ints }: Segment, from: number, length: number): void {
@@ -313,6 +393,6 @@ export class RowArena {
   }
 }
 
-function keyDoubles(keyBytes: number): number {
-  return (keyBytes + 7) >>> 3;
+function isLoose(bytes: number, liveBytes: number): boolean {
+  return bytes > 2 * liveBytes + SLACK_BYTES;
 }

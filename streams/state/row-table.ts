@@ -7,10 +7,12 @@
 import { type RecordSlab, type TopicPartition } from '../log.ts';
 import { type OutputBatches } from '../output-batches.ts';
 import { type StateStore, type StoreWrite } from '../store.ts';
+import { ArenaRow } from './arena-row.ts';
 import { CommittedRows } from './committed-rows.ts';
+import { isPacked } from './packed-rows.ts';
 import { positionWrite } from './position.ts';
 import { type Row, type RowSerde } from './row.ts';
-import { ArenaRow, RowArena } from './row-arena.ts';
+import { RowArena } from './row-arena.ts';
 
 /** Lists of the arena. */
 const CHANGED = 0;
@@ -25,6 +27,8 @@ const ROLL_EVERY = 50;
 const UNSTORED_CHANGES_BYTES_MAX = 4 * 1024 * 1024;
 /** Rows that the store lacks cannot be let go of: no more than this part of memory is theirs. */
 const UNSTORED_SHARE_MAX = 1 / 4;
+/** Nor can they be packed: where memory is short, less. */
+const UNSTORED_SHARE_MAX_PACKING = 1 / 16;
 /** But so many may always be: a bound that is next to nothing must not make a commit of each event. */
 const UNSTORED_ROWS_MIN = 1000;
 /** Rows are written side by side into buffers of so many bytes. */
@@ -50,7 +54,7 @@ export class RowTable {
     this.committed = new CommittedRows(store);
     this.#serde = serde;
     this.#cacheBytesMax = cacheBytesMax;
-    this.#arena = new RowArena(cacheBytesMax);
+    this.#arena = new RowArena(cacheBytesMax, serde);
     this.#row = new ArenaRow(this.#arena);
     this.#complete = isEmpty;
   }
@@ -74,7 +78,7 @@ export class RowTable {
     for (let index = 0; index < slab.count; index += 1) {
       const start = slab.keyStarts[index] ?? -1;
       const end = slab.keyEnds[index] ?? start;
-      if (start < 0 || this.#arena.find(slab.data, start, end) >= 0) continue;
+      if (start < 0 || this.#arena.find(slab.data, start, end) !== -1) continue;
       this.#arena.mark(this.#arena.add(slab.data, start, end, this.#serde.doubles), LOADING);
       keys.push(slab.data.subarray(start, end));
     }
@@ -108,7 +112,8 @@ export class RowTable {
    */
   rowOf(key: Buffer, start: number, end: number): Row {
     const known = this.#arena.find(key, start, end);
-    this.#arena.open(this.#row, known >= 0 ? known : this.#arena.add(key, start, end, this.#serde.doubles));
+    if (isPacked(known)) this.#arena.unpack(this.#row, known);
+    else this.#arena.open(this.#row, known >= 0 ? known : this.#arena.add(key, start, end, this.#serde.doubles));
     return this.#row;
   }
 
@@ -139,17 +144,18 @@ export class RowTable {
 
   /** Whether a commit should come early: what has changed cannot be let go of before it. */
   get isFull(): boolean {
-    return this.#takesMuch(CHANGED);
+    return this.#takesMuch(CHANGED, UNSTORED_SHARE_MAX);
   }
 
   /** Whether the store lacks as much as it should. */
   get isStoreDue(): boolean {
-    return this.committed.sizeBytes > UNSTORED_CHANGES_BYTES_MAX || this.#takesMuch(UNSTORED);
+    const shareMax = this.#arena.isPacking ? UNSTORED_SHARE_MAX_PACKING : UNSTORED_SHARE_MAX;
+    return this.committed.sizeBytes > UNSTORED_CHANGES_BYTES_MAX || this.#takesMuch(UNSTORED, shareMax);
   }
 
-  #takesMuch(list: number): boolean {
+  #takesMuch(list: number, shareMax: number): boolean {
     const { addresses, bytes } = this.#arena.marked(list);
-    return addresses.length > UNSTORED_ROWS_MIN && bytes > UNSTORED_SHARE_MAX * this.#cacheBytesMax;
+    return addresses.length > UNSTORED_ROWS_MIN && bytes > shareMax * this.#cacheBytesMax;
   }
 
   /**
@@ -181,10 +187,8 @@ export class RowTable {
   /** Lets go of rows that were not used lately while memory is above its bound. Only between slabs. */
   sweep(): void {
     const gone = this.#arena.sweep(
-      (address) =>
-        this.#arena.isMarked(address, UNSTORED) ||
-        this.#arena.isMarked(address, CHANGED) ||
-        this.#arena.drawnAt(address) > this.#stored,
+      (address) => this.#arena.isMarked(address, UNSTORED) || this.#arena.isMarked(address, CHANGED),
+      this.#stored,
     );
     if (gone > 0) this.#complete = false;
   }

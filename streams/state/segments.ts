@@ -9,8 +9,8 @@ const SEGMENT_DOUBLES_MIN = 512;
 const FIRST_SEGMENT_DOUBLES = 2048;
 /** Segments in memory that is full, at least. */
 const SEGMENTS = 16;
-/** Released segments that are kept. */
-const SPARE_MAX = 2;
+/** Released segments that are kept, beside the bound. */
+const SPARE_MAX = 1;
 
 export interface Segment {
   readonly number: number;
@@ -53,6 +53,12 @@ export class Segments {
   /** Of a usual segment. */
   get segmentBytes(): number {
     return 8 * this.#doublesMax;
+  }
+
+  /** All but what is free in the newest one. */
+  get filledBytes(): number {
+    const newest = this.#order[this.#order.length - 1];
+    return newest === undefined ? 0 : this.bytes - 8 * (newest.doubles.length - newest.used);
   }
 
   of(address: number): Segment {
@@ -100,4 +106,8 @@ export class Segments {
 export function copyInts(from: Int32Array, fromAt: number, into: Int32Array, intoAt: number, count: number): void {
   if (count > 256) into.set(from.subarray(fromAt, fromAt + count), intoAt);
   else for (let index = 0; index < count; index += 1) into[intoAt + index] = from[fromAt + index] ?? 0;
+}
+
+export function doublesFor(bytes: number): number {
+  return (bytes + 7) >>> 3;
 }

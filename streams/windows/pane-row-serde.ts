@@ -62,7 +62,7 @@ function writeDouble(into: Buffer, at: number, value: number): number {
 }
 
 /**
- * @param into empty; it gets room for one pane more than it has, for the next event often opens one
+ * @param into empty; where it has not got the room, it gets room for one pane more too, for the next event often opens one
  * @throws Failure `undecodable_record`
  */
 export function readRow({ stride }: PaneRing, bytes: Buffer, into: Row): void {
@@ -72,7 +72,7 @@ export function readRow({ stride }: PaneRing, bytes: Buffer, into: Row): void {
     });
   const reader = new DoubleReader(bytes, 1);
   const panes = reader.next();
-  if ((panes + 1) * stride > into.end - into.base) into.move((panes + 1) * stride, 0);
+  if (panes * stride > into.end - into.base) into.move((panes + 1) * stride, 0);
   into.panes = panes;
   into.lastMs = bytes[0] === WITHOUT_TIME ? Number.NaN : reader.next();
   const { data, start } = into;

@@ -61,8 +61,8 @@ export function directWorkload({ random, startMs, spanMs, guarantee }: DirectOpt
     live: true,
     idleTimeoutMs: null,
     guarantee,
-    // small enough that rows come and go
-    cacheBytesMax: random.pick([0, 1000, 1_000_000]) ?? 0,
+    // small enough that rows come and go; with 7000 they are packed, and stay
+    cacheBytesMax: random.pick([0, 7000, 1_000_000]) ?? 0,
     policies: DEFAULT_POLICIES,
     prepare: async () => undefined,
     // at least once a zombie may still write to a changelog: what the store of its successor is the fold of is less

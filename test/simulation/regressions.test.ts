@@ -79,8 +79,8 @@ const FOUND: readonly Found[] = [
   {
     what: 'a row that was on its way to the local store was forgotten, and read there as it had been',
     seeds: [
-      ['direct', 3],
-      ['direct', 10],
+      ['direct', 42],
+      ['direct', 78],
     ],
   },
   {

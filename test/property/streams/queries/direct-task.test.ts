@@ -183,7 +183,7 @@ test('what is told of a key is what its last committed output row says, whatever
     fc.asyncProperty(
       fc.array(step, { maxLength: 60, size: 'max' }),
       fc.boolean(),
-      fc.constantFrom(0, 3000, 1_000_000),
+      fc.constantFrom(0, 3000, 7000, 1_000_000),
       async (steps, hurries, cacheBytesMax) => {
         const run = await Run.start(hurries, cacheBytesMax);
         for (const one of steps) {

@@ -141,7 +141,7 @@ await profileOnce(
 );
 finish(options, {
   measures:
-    'Time and CPU per event of the feature job (exactly once, 100 ms) after every key has got its row; our bound on rows in memory is the same for all sizes. Uniformly drawn, the worst case, nearly every event of a million keys finds its row on disk; skewed, the key at place k comes with a chance of 1/k. RocksDB alone: one small row read and written per event through the Node binding, four stores of one process, nothing else. Windows hand-written for Kafka Streams, declared for us.',
+    'Time and CPU per event of the feature job (exactly once, 100 ms) after every key has got its row; our bound on rows in memory is the same for all sizes. Uniformly drawn, the worst case, nearly every event of ten million keys finds its row on disk (a million rows just about fit, packed); skewed, the key at place k comes with a chance of 1/k. RocksDB alone: one small row read and written per event through the Node binding, four stores of one process, nothing else. Windows hand-written for Kafka Streams, declared for us.',
   settings: { measured_events: MEASURED_EVENTS, cache_mb: 64, commit_ms: COMMIT_MS },
   variants,
 });

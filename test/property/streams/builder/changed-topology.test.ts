@@ -114,16 +114,18 @@ function placesOf(parts: readonly Part[]): Map<string, Placed> {
   );
 }
 
-/** A part without a name that would not find its state, or whose topic another would read. */
-function isToBeRefused(before: readonly Part[], after: readonly Part[]): boolean {
+/**
+ * A part without a name that would not find its state, or what is left in a topic that it read and that another would read.
+ * @param readers who read each internal topic last, in this version or in one before: what it left there is still there
+ */
+function isToBeRefused(before: readonly Part[], after: readonly Part[], readers: ReadonlyMap<number, string>): boolean {
   const [was, is] = [placesOf(before), placesOf(after)];
-  const read = new Set([...is.values()].flatMap(({ topics }) => topics));
-  return before.some(({ id, kind }) => {
+  const isMoved = before.some(({ id, kind }) => {
     const [old, now] = [was.get(id), is.get(id)];
-    if (old === undefined || now === undefined) return false;
-    const isMoved = kind !== 'copied' && old.stage !== now.stage;
-    return isMoved || old.topics.some((topic) => read.has(topic) && !now.topics.includes(topic));
+    return kind !== 'copied' && old !== undefined && now !== undefined && old.stage !== now.stage;
   });
+  const read = new Set([...is.values()].flatMap(({ topics }) => topics));
+  return isMoved || [...readers].some(([topic, id]) => read.has(topic) && is.get(id)?.topics.includes(topic) === false);
 }
 
 class Changing {
@@ -132,12 +134,18 @@ class Changing {
   readonly #written = new Map<string, string[]>();
   /** records that lie in the topic of a part that is not there */
   readonly #waiting = new Map<string, Event[]>();
-  #parts: readonly Part[];
+  readonly #readers = new Map<number, string>();
+  #parts: readonly Part[] = [];
   #timeMs = 1000;
 
   constructor(driver: TestDriver, parts: readonly Part[]) {
     this.#driver = driver;
+    this.#begin(parts);
+  }
+
+  #begin(parts: readonly Part[]): void {
     this.#parts = parts;
+    for (const [id, { topics }] of placesOf(parts)) for (const topic of topics) this.#readers.set(topic, id);
   }
 
   static async start(parts: readonly Part[]): Promise<Changing> {
@@ -148,11 +156,11 @@ class Changing {
   /** Those without a name that were taken out do not come back: who they were is forgotten with what replaces them. */
   async change(parts: readonly Part[]): Promise<void> {
     const wanted = parts.filter(({ id, isNamed }) => isNamed || !this.#seen.has(id) || this.#has(id));
-    const isRefused = isToBeRefused(this.#parts, wanted);
+    const isRefused = isToBeRefused(this.#parts, wanted, this.#readers);
     try {
       await this.#driver.restart(declare(wanted));
       assert.equal(isRefused, false, 'is to be refused');
-      this.#parts = wanted;
+      this.#begin(wanted);
     } catch (error) {
       if (!(error instanceof Failure) || error.code !== 'invalid_definition') throw error;
       assert.equal(isRefused, true, error.message);

@@ -88,26 +88,24 @@ export function instantOption(input: CommandInput, name: string): number | null 
 
 /** @throws WrongUsage `invalid_field` */
 export function positiveOption(input: CommandInput, name: string): number | null {
-  const text = textOption(input, name);
-  if (text === null) return null;
-  const value = Number(text);
-  if (!(value > 0 && Number.isFinite(value)))
-    throw new WrongUsage('invalid_field', `--${name} is ${text}.`, {
-      field: `--${name}`,
-      fix: 'Give a number above 0.',
-    });
-  return value;
+  return numberOption(input, name, (value) => value > 0 && Number.isFinite(value), 'Give a number above 0.');
 }
 
 /** From 1 on. @throws WrongUsage `invalid_field` */
 export function countOption(input: CommandInput, name: string): number | null {
+  const isCount = (value: number): boolean => Number.isSafeInteger(value) && value >= 1;
+  return numberOption(input, name, isCount, 'Give a whole number from 1 on.');
+}
+
+function numberOption(
+  input: CommandInput,
+  name: string,
+  isRight: (value: number) => boolean,
+  fix: string,
+): number | null {
   const text = textOption(input, name);
   if (text === null) return null;
   const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 1)
-    throw new WrongUsage('invalid_field', `--${name} is ${text}.`, {
-      field: `--${name}`,
-      fix: 'Give a whole number from 1 on.',
-    });
+  if (!isRight(value)) throw new WrongUsage('invalid_field', `--${name} is ${text}.`, { field: `--${name}`, fix });
   return value;
 }

@@ -15,6 +15,8 @@ export interface FeatureJobOptions extends FeatureTopology {
   readonly registryUrl?: string;
   readonly guarantee: 'exactly-once' | 'at-least-once';
   readonly commitMs: number;
+  /** rows kept in memory, MiB, 64 unless given; the rest is read from RocksDB */
+  readonly cacheMb?: number;
   readonly stateDir: string;
   /** the same again after a restart: it takes its predecessor's place and finds its state */
   readonly instance: string;
@@ -67,7 +69,7 @@ export async function startFeatureJob(
     commitIntervalMs: commitMs,
     live: true,
     idleTimeoutMs: null,
-    cacheBytesMax: 64 * 1024 * 1024,
+    cacheBytesMax: (options.cacheMb ?? 64) * 1024 * 1024,
     schemas,
     policies: { ...DEFAULT_POLICIES, decode: 'stop', process: 'stop' },
     watermarksTopic: null,

@@ -20,7 +20,7 @@ const YOUNG_GENERATION_MB_MAX = 24;
 
 export const bench: CliCommand = {
   usage:
-    'feature-job --group G --in TOPIC --out TOPIC --state DIR [--brokers B] [--guarantee alo|eos] [--commit-ms N] [--threads N] [--format json|avro --registry URL]',
+    'feature-job --group G --in TOPIC --out TOPIC --state DIR [--brokers B] [--guarantee alo|eos] [--commit-ms N] [--cache-mb N] [--threads N] [--format json|avro --registry URL]',
   help: [
     'feature-job: last, count, sum, mean and max of dep_delay over 1 h, 24 h and 7 d by the record key, hourly panes, every update',
     'emitted. JSON in: {"ts": epoch ms, "dep_delay": number, "p"?: number}; JSON out: k, ts, p, last, count_1h, sum_1h, … max_7d.',
@@ -29,6 +29,7 @@ export const bench: CliCommand = {
     '--brokers    127.0.0.1:29092 unless given',
     '--guarantee  eos (default): one transaction per commit; alo: outputs at once, offsets after them',
     '--commit-ms  100 by default',
+    '--cache-mb   rows kept in memory per thread, MiB, 64 by default; the rest is read from RocksDB',
     '--threads    instances in threads of this process, 1 by default',
     '--format     json (default) or avro, in and out',
     '--registry   with avro: a Confluent-compatible schema registry; the schema of the rows is registered there as OUT-value',
@@ -41,6 +42,7 @@ export const bench: CliCommand = {
     out: { type: 'string' },
     guarantee: { type: 'string' },
     'commit-ms': { type: 'string' },
+    'cache-mb': { type: 'string' },
     threads: { type: 'string' },
     state: { type: 'string' },
     format: { type: 'string' },
@@ -76,6 +78,7 @@ function optionsOf(input: CommandInput): Omit<FeatureJobOptions, 'instance'> {
       field: '--guarantee',
       fix: 'Give alo or eos.',
     });
+  const cacheMb = countOption(input, 'cache-mb');
   return {
     brokers: (textOption(input, 'brokers') ?? '127.0.0.1:29092').split(','),
     group: requiredOption(input, 'group', 'Name the consumer group.'),
@@ -84,6 +87,7 @@ function optionsOf(input: CommandInput): Omit<FeatureJobOptions, 'instance'> {
     stateDir: requiredOption(input, 'state', 'Name a folder for the state.'),
     guarantee: GUARANTEES[guarantee],
     commitMs: countOption(input, 'commit-ms') ?? 100,
+    ...(cacheMb === null ? {} : { cacheMb }),
     ...registryOf(input),
   };
 }

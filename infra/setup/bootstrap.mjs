@@ -276,7 +276,9 @@ const args =
 const child = spawn(node, args, {
   stdio: 'inherit',
   env: {
-    // what somebody has set counts
+    // What somebody has set counts; whatever is started from here has it too.
+    // glibc gives each thread an arena of its own otherwise, and RocksDB and ONNX Runtime have many threads.
+    MALLOC_ARENA_MAX: '2',
     MILLRACE_KAFKA_LIBS: places.kafka,
     MILLRACE_REGISTRY_HOME: places.registry,
     MILLRACE_PYTHON: join(places.python, 'bin', 'python'),

@@ -244,8 +244,7 @@ export class Stack {
         statusFile,
       ],
       logFile: this.#log(name),
-      // glibc gives each thread an arena of its own otherwise, and RocksDB and ONNX Runtime have many threads
-      env: { MALLOC_ARENA_MAX: '2', ...this.#options.environment },
+      env: this.#options.environment,
     });
     const startedAtMs = systemClock.nowMs();
     const untilMs = systemClock.monotonicMs() + READY_WITHIN_MS;

@@ -4,6 +4,8 @@ import { type AvroCodec, type AvroReader } from '../../schemas/codec.ts';
 import { type FeatureViewDefinition } from '../../schemas/definitions.ts';
 import { Failure } from '../../schemas/failure.ts';
 import { type HeaderMaker } from '../../streams/event-headers.ts';
+import { type KeyedSteps, KeyedProcessor } from '../../streams/keyed-processor.ts';
+import { type Input } from '../../streams/lane.ts';
 import { type LogRecord } from '../../streams/log.ts';
 import { type Instant } from '../../streams/merge.ts';
 import {
@@ -114,10 +116,13 @@ function windowTopology(options: ViewApplicationOptions): SubTopology<EntityStat
         show: (row) => ({ value: shown(view, decodeState(compiled, row)) }),
       },
     ],
-    timerOf: (_key, state) => (view.expiry === 'emit' ? nextExpiryMs(compiled, state) : null),
+    onDemand: {
+      timerOf: (row) => (view.expiry === 'emit' ? nextExpiryMs(compiled, decodeState(compiled, row)) : null),
+      isPinned: () => false,
+    },
     outputLanes: ([own = 0]) => [{ topic: names.features(view.name), partition: own, lane: 0 }],
     create: async (context) => ({
-      processor: new WindowProcessor(options, compiled, context),
+      processor: new KeyedProcessor(new WindowSteps(options, compiled, context), context.state),
       globalPositions: new Map(),
     }),
   };
@@ -131,7 +136,7 @@ function shown({ features }: FeatureViewDefinition, { atMs, lastValues }: Entity
   };
 }
 
-class WindowProcessor implements Processor {
+class WindowSteps implements KeyedSteps {
   readonly #options: ViewApplicationOptions;
   readonly #view: CompiledView;
   readonly #context: TaskContext<EntityState>;
@@ -152,15 +157,19 @@ class WindowProcessor implements Processor {
     });
   }
 
+  keyOf({ record }: Input): string {
+    return record.key?.toString() ?? '';
+  }
+
   step(instant: Instant): void {
     if (instant.inputs.length === 1 && instant.timers.length === 0) {
       const input = instant.inputs[0];
       if (input !== undefined)
-        this.#applyTo(input.record.key?.toString() ?? '', instant.timeMs, this.#inTime(instant, input.record.key));
+        this.#applyTo(this.keyOf(input), instant.timeMs, this.#inTime(instant, input.record.key));
       return;
     }
     const keys = new Set<string>(instant.timers);
-    for (const { record } of instant.inputs) keys.add(record.key?.toString() ?? '');
+    for (const input of instant.inputs) keys.add(this.keyOf(input));
     for (const key of [...keys].sort()) this.#applyTo(key, instant.timeMs, this.#inTime(instant, Buffer.from(key)));
   }
 

@@ -5,15 +5,11 @@ import { type Prediction, type Result } from '../../schemas/events.generated.ts'
 import { Failure } from '../../schemas/failure.ts';
 import { type TopicNames } from '../../schemas/topics.ts';
 import { headerMaker } from '../../streams/event-headers.ts';
+import { type KeyedSteps, KeyedProcessor } from '../../streams/keyed-processor.ts';
+import { type Input } from '../../streams/lane.ts';
 import { type LogRecord } from '../../streams/log.ts';
 import { type Instant } from '../../streams/merge.ts';
-import {
-  type ApplicationSpec,
-  type Decoded,
-  type Processor,
-  type SubTopology,
-  type TaskContext,
-} from '../../streams/processor.ts';
+import { type ApplicationSpec, type Decoded, type SubTopology, type TaskContext } from '../../streams/processor.ts';
 import { applicationIds } from '../../streams/topology.ts';
 import { decodeValue } from '../features/decode-value.ts';
 import {
@@ -68,15 +64,18 @@ export function joinApplication(options: JoinOptions): ApplicationSpec {
     single: false,
     globalTopics: [],
     store: { name: 'pending', serde: { encode: encodeJoinState, decode: decodeJoinState } },
-    timerOf: (_key, state) => nextTimerMs(rules, state),
+    onDemand: { timerOf: (row) => nextTimerMs(rules, decodeJoinState(row)), isPinned: () => false },
     outputLanes: ([own = 0]) => [{ topic: names.results(endpoint.name), partition: own, lane: 0 }],
-    create: async (context) => ({ processor: new JoinProcessor(options, rules, context), globalPositions: new Map() }),
+    create: async (context) => ({
+      processor: new KeyedProcessor(new JoinSteps(options, rules, context), context.state),
+      globalPositions: new Map(),
+    }),
   };
   const untyped: unknown = topology;
   return { id: applicationIds.join(endpoint.name), subTopologies: [untyped as SubTopology<never>] };
 }
 
-class JoinProcessor implements Processor {
+class JoinSteps implements KeyedSteps {
   readonly #options: JoinOptions;
   readonly #rules: JoinRules;
   readonly #context: TaskContext<JoinState>;
@@ -118,15 +117,17 @@ class JoinProcessor implements Processor {
     });
   }
 
+  keyOf({ record, value }: Input): string {
+    return record.topic === this.#predictionsTopic ? (value as Prediction).request_id : (value as Outcome).requestId;
+  }
+
   step({ timeMs, inputs, timers }: Instant): void {
-    for (const { record, value } of inputs) {
-      if (record.topic === this.#predictionsTopic) {
-        const prediction = seenOf(value as Prediction);
-        this.#apply(prediction.request_id, { kind: 'prediction', prediction });
-      } else {
-        const outcome = value as Outcome;
-        this.#apply(outcome.requestId, { kind: 'outcome', outcome, evidence: encodeKept(record) });
-      }
+    for (const input of inputs) {
+      const { record, value } = input;
+      const key = this.keyOf(input);
+      if (record.topic === this.#predictionsTopic)
+        this.#apply(key, { kind: 'prediction', prediction: seenOf(value as Prediction) });
+      else this.#apply(key, { kind: 'outcome', outcome: value as Outcome, evidence: encodeKept(record) });
     }
     for (const key of timers) this.#apply(key, { kind: 'timer', timeMs });
   }

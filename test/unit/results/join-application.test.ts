@@ -94,7 +94,10 @@ class Join {
 
   /** Results as `prediction label`, and what went to the dead letters. */
   async written() {
-    this.task.process(() => false);
+    do {
+      await this.task.prepare();
+      this.task.process(() => false);
+    } while (this.task.lacksState);
     const { records, deadLetters, committed } = this.task.draw();
     const outputs = records.filter(({ topic }) => topic === names.results('e'));
     await codec.reader.prepare(outputs.map(({ value }) => value));

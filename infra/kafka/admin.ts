@@ -30,9 +30,9 @@ export class KafkaAdmin implements LogAdmin {
     const missing = topics.filter(({ name }) => !existing.has(name));
     for (const topic of missing) await this.#create(topic);
     await this.#cluster.retrying('Waiting for the new topics', async () => {
-      await this.#cluster.refresh(missing.map(({ name }) => name));
+      const found = await this.#cluster.refresh(missing.map(({ name }) => name));
       for (const { name } of missing) {
-        const leaders = this.#cluster.knownTopic(name)?.leaders;
+        const leaders = found.get(name)?.leaders;
         if (leaders === undefined || leaders.some((leader) => leader < 0))
           throw new Failure('unreachable', `${name} has no leaders yet.`);
       }
@@ -65,13 +65,9 @@ export class KafkaAdmin implements LogAdmin {
   }
 
   async partitionsOf(topics: readonly string[]): Promise<ReadonlyMap<string, number>> {
-    if (topics.length > 0) await this.#cluster.retrying('Asking for topics', () => this.#cluster.refresh(topics));
-    const counts = new Map<string, number>();
-    for (const topic of topics) {
-      const known = this.#cluster.knownTopic(topic);
-      if (known !== undefined) counts.set(topic, known.leaders.length);
-    }
-    return counts;
+    if (topics.length === 0) return new Map();
+    const found = await this.#cluster.retrying('Asking for topics', () => this.#cluster.refresh(topics));
+    return new Map([...found].map(([name, { leaders }]) => [name, leaders.length]));
   }
 
   listTopics(): Promise<readonly string[]> {

@@ -116,8 +116,8 @@ export class Cluster {
     });
   }
 
-  /** Asks for metadata of these topics. Unknown topics are forgotten. */
-  async refresh(topics: readonly string[]): Promise<void> {
+  /** Asks for metadata of these topics. Unknown topics are forgotten. @returns those that there are, by name */
+  async refresh(topics: readonly string[]): Promise<ReadonlyMap<string, TopicInfo>> {
     const connection = await this.anyConnection();
     const answer = await metadataV12.api.async(connection, [...topics], false, false).catch((error: unknown) => {
       // the library throws when one topic has an error; its answer holds the others
@@ -126,6 +126,7 @@ export class Cluster {
       return response;
     });
     for (const { nodeId, host, port } of answer.brokers) this.#brokers.set(nodeId, { host, port });
+    const found = new Map<string, TopicInfo>();
     for (const topic of answer.topics) {
       if (topic.name === null || topic.name === undefined) continue;
       if (topic.errorCode !== 0) {
@@ -134,16 +135,18 @@ export class Cluster {
       }
       const leaders: number[] = [];
       for (const partition of topic.partitions) leaders[partition.partitionIndex] = partition.leaderId;
-      this.#topics.set(topic.name, { id: topic.topicId, leaders });
+      found.set(topic.name, { id: topic.topicId, leaders });
       this.#nameOfId.set(topic.topicId, topic.name);
     }
+    for (const [name, info] of found) this.#topics.set(name, info);
+    return found;
   }
 
   async topic(name: string): Promise<TopicInfo> {
     const known = this.#topics.get(name);
     if (known !== undefined) return known;
-    await this.refresh([name]);
-    const found = this.#topics.get(name);
+    // by its own answer: whoever met a stale leader meanwhile may have had the topic forgotten
+    const found = (await this.refresh([name])).get(name);
     if (found === undefined)
       throw new Failure('unknown_name', `The topic ${name} does not exist.`, {
         fix: 'Create it, or apply the definition that declares it.',

@@ -1,12 +1,15 @@
 // The same suite on Apache Kafka: one broker for all of it, the tests one after the other.
+import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before } from 'node:test';
+import { after, before, test } from 'node:test';
 import { Connection, deleteRecordsV2 } from '@platformatic/kafka';
 import { systemClock } from '../../../infra/clock.ts';
 import { type RunningBroker } from '../../../infra/embedded/broker.ts';
 import { freePort } from '../../../infra/embedded/child.ts';
+import { KafkaAdmin } from '../../../infra/kafka/admin.ts';
+import { Cluster } from '../../../infra/kafka/cluster.ts';
 import { KafkaLog } from '../../../infra/kafka/kafka-log.ts';
 import { type Clock } from '../../../streams/clock.ts';
 import { type Log } from '../../../streams/log.ts';
@@ -48,6 +51,31 @@ const world: LogWorld = {
     await connection.close();
   },
 };
+
+/** Has every topic forgotten as soon as it is found, as a caller does that was sent to a leader of before. */
+class ForgetfulCluster extends Cluster {
+  override async refresh(topics: readonly string[]): ReturnType<Cluster['refresh']> {
+    const found = await super.refresh(topics);
+    for (const name of topics) this.forget(name);
+    return found;
+  }
+}
+
+test('kafka: a topic is found that another caller has forgotten meanwhile', async () => {
+  const options = { brokers: [broker?.address ?? ''], clientId: 'contract', clock: systemClock };
+  const log = new KafkaLog(options);
+  await log.admin().ensureTopics([{ name: 'forgotten', partitions: 3, config: {} }]);
+  await log.close();
+  const cluster = new ForgetfulCluster(options);
+  try {
+    assert.equal((await cluster.topic('forgotten')).leaders.length, 3);
+    const admin = new KafkaAdmin(cluster);
+    assert.deepEqual(await admin.partitionsOf(['forgotten', 'nowhere']), new Map([['forgotten', 3]]));
+    await admin.ensureTopics([{ name: 'forgotten-too', partitions: 1, config: {} }]);
+  } finally {
+    await cluster.close();
+  }
+});
 
 recordsSuite(world);
 transactionsSuite(world);

@@ -1,6 +1,7 @@
 // Reads changelogs into local stores: as far as a task that starts needs, or on and on, for standby copies. All of them through
 // one reader, beside whatever else the instance does; memory is bounded for all together.
 import { type Fetched, type LogReader, type TopicPartition, partitionId } from './log.ts';
+import { NewestChanges } from './newest-changes.ts';
 import { positionWrite } from './state/position.ts';
 import { type StateStore, type StoreWrite } from './store.ts';
 
@@ -16,7 +17,7 @@ const WRITE_ROWS_MAX = 5000;
 export class FollowedChangelog {
   readonly changelog: TopicPartition;
   readonly #store: StateStore;
-  readonly #changes = new Map<string, Buffer | null>();
+  readonly #changes = new NewestChanges();
   readonly #settled = Promise.withResolvers<void>();
   #next: number;
   #written: number;
@@ -64,14 +65,7 @@ export class FollowedChangelog {
       this.records += slab.count;
       // the whole fetch stays in memory as long as one of its values does
       this.bufferedBytes += slab.data.length;
-      const { data, count, keyStarts, keyEnds, valueStarts, valueEnds } = slab;
-      for (let index = 0; index < count; index += 1) {
-        const start = valueStarts[index] ?? -1;
-        this.#changes.set(
-          data.toString('latin1', keyStarts[index], keyEnds[index]),
-          start < 0 ? null : data.subarray(start, valueEnds[index]),
-        );
-      }
+      this.#changes.take(slab);
     }
     this.#next = nextOffset;
   }
@@ -85,21 +79,40 @@ export class FollowedChangelog {
     return this.#until === null && this.#next > this.#written && this.#pollsSinceWrite >= POLLS_PER_WRITE;
   }
 
-  /** In several writes; the position comes with the last one: a crash between them begins again where this call began. */
+  /** In several writes; the position comes after all of them: a crash before it begins again where this call began. */
   async write(): Promise<void> {
     this.#pollsSinceWrite = 0;
     if (this.#next === this.#written) return;
-    let writes: StoreWrite[] = [];
-    for (const [key, value] of this.#changes) {
-      writes.push({ key: Buffer.from(key, 'latin1'), value });
-      if (writes.length < WRITE_ROWS_MAX) continue;
-      await this.#store.write(writes);
-      writes = [];
-    }
-    await this.#store.write([...writes, positionWrite(this.#next)]);
+    await this.#store.write([...(await this.#writeMost()), positionWrite(this.#next)]);
     this.#written = this.#next;
     this.#changes.clear();
     this.bufferedBytes = 0;
+  }
+
+  /**
+   * One write is made ready while the one before it is on its way: no key is in two of them.
+   * @returns what is left
+   */
+  async #writeMost(): Promise<StoreWrite[]> {
+    let writes: StoreWrite[] = [];
+    let last: Promise<void> = Promise.resolve();
+    try {
+      for (const write of this.#changes.writes()) {
+        if (writes.length === WRITE_ROWS_MAX) {
+          const begun = this.#store.write(writes);
+          // who waits for the one before may hear of its failure first
+          begun.catch(() => undefined);
+          const before = last;
+          last = begun;
+          writes = [];
+          await before;
+        }
+        writes.push(write);
+      }
+    } finally {
+      await last;
+    }
+    return writes;
   }
 
   settle(error?: unknown): void {

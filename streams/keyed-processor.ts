@@ -46,23 +46,23 @@ export class KeyedProcessor implements Processor {
     return this.#waiting !== null;
   }
 
+  /** What it waits for is always state. */
   get lacksState(): boolean {
-    return this.#waiting !== null;
+    return this.isWaiting;
   }
 
   *keysFor(inputs: Iterable<Input>, timers: Iterable<string>): Iterable<string> {
-    if (this.#waiting !== null) yield* this.#keysOf(this.#waiting);
-    for (const input of inputs) yield this.#steps.keyOf(input);
-    yield* timers;
+    if (this.#waiting !== null) yield* this.#keysOf(this.#waiting.inputs, this.#waiting.timers);
+    yield* this.#keysOf(inputs, timers);
   }
 
-  #lacksRowsOf(instant: Instant): boolean {
+  #lacksRowsOf({ inputs, timers }: Instant): boolean {
     if (this.#state.isComplete) return false;
-    for (const key of this.#keysOf(instant)) if (this.#state.lacks(key)) return true;
+    for (const key of this.#keysOf(inputs, timers)) if (this.#state.lacks(key)) return true;
     return false;
   }
 
-  *#keysOf({ inputs, timers }: Instant): Iterable<string> {
+  *#keysOf(inputs: Iterable<Input>, timers: Iterable<string>): Iterable<string> {
     for (const input of inputs) yield this.#steps.keyOf(input);
     yield* timers;
   }

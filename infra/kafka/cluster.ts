@@ -135,10 +135,11 @@ export class Cluster {
       }
       const leaders: number[] = [];
       for (const partition of topic.partitions) leaders[partition.partitionIndex] = partition.leaderId;
-      found.set(topic.name, { id: topic.topicId, leaders });
+      const info = { id: topic.topicId, leaders };
+      found.set(topic.name, info);
+      this.#topics.set(topic.name, info);
       this.#nameOfId.set(topic.topicId, topic.name);
     }
-    for (const [name, info] of found) this.#topics.set(name, info);
     return found;
   }
 

@@ -82,7 +82,7 @@ export class HttpSchemaRegistry implements SchemaRegistry, SubjectSchemas {
       headers: { ...this.#headers, 'Content-Type': 'application/vnd.schemaregistry.v1+json' },
       body: JSON.stringify({ compatibility }),
     });
-    if (!response.ok) throw statusError(response.status);
+    if (!response.ok) throw statusError(response.status, await response.text());
   }
 
   /** @throws Failure `undecodable_record` when the registry does not know the id, or it is no Avro record */
@@ -159,8 +159,13 @@ export class HttpSchemaRegistry implements SchemaRegistry, SubjectSchemas {
   }
 }
 
-function statusError(status: number): Error {
-  return Object.assign(new Error(`status ${status}`), { status });
+function statusError(status: number, text = ''): Error {
+  return Object.assign(new Error(`status ${status} ${text}`.trim()), { status });
+}
+
+/** Another process has just given the subject its level, as Apicurio says it: it is there when we ask again. */
+function isLevelRace(cause: unknown): boolean {
+  return /rule named 'COMPATIBILITY' already exists/.test(messageOf(cause));
 }
 
 /** The level that the subject has, where the client finds another than ours; null: something else went wrong. */
@@ -182,6 +187,7 @@ function refusalOf(cause: unknown, doing: string, setting: string): Failure | nu
       fix: 'Set it to BACKWARD_TRANSITIVE or FULL_TRANSITIVE (PUT /config/SUBJECT): all records on the log have to stay readable.',
       cause,
     });
+  if (isLevelRace(cause)) return null;
   if (status === 409 || /incompatible/i.test(text))
     return new Failure('conflict', `The registry refuses the schema (${doing}): ${text}.`, {
       fix: 'Change the schema so that old records can still be read: new fields need a default.',

@@ -157,6 +157,20 @@ test('a subject that somebody made, without a level of its own: gets one first, 
   assert.equal(nowMs, 1000, 'nothing was waited for');
 });
 
+for (const before of [null, 'BACKWARD'])
+  test(`another process gives a subject with level ${before} its level at the same time: ours is registered all the same`, async () => {
+    let level = before;
+    reply = (request) => {
+      const answer = subjectAt(level)(request);
+      if (request.method !== 'PUT') return answer;
+      level = 'BACKWARD_TRANSITIVE';
+      return { status: 409, body: { error_code: 409, message: "A rule named 'COMPATIBILITY' already exists." } };
+    };
+    assert.equal(await registry().register('visits-value', record), 9);
+    assert.equal(asked.filter((request) => request.startsWith('PUT /config/')).length, 1);
+    assert.ok(nowMs < 2000, `${nowMs - 1000} ms were waited for`);
+  });
+
 test('a schema that the registry refuses is told at once, and may be tried again', async () => {
   const one = registry();
   for (const [status, code] of [

@@ -15,7 +15,7 @@ export interface LoadedState {
  * @param cacheBytesMax for topologies whose state may be in memory in part
  */
 export async function loadState(
-  { onDemand, timerOf }: Pick<SubTopology<never>, 'onDemand' | 'timerOf'>,
+  { onDemand }: Pick<SubTopology<never>, 'onDemand'>,
   store: StateStore,
   serde: ConstructorParameters<typeof TaskState<never>>[1],
   changelog: TopicPartition,
@@ -30,6 +30,5 @@ export async function loadState(
   }
   const state = new TaskState(store, serde, changelog);
   await state.load();
-  if (timerOf !== undefined) for (const [key, value] of state.entries()) timers.set(key, timerOf(key, value));
   return { state, timers };
 }

@@ -18,11 +18,6 @@ export class NewestChanges {
     return new AddressIndex((number) => this.#places[number * WIDTH + HASH] ?? 0);
   }
 
-  /** Keys that something is known of. */
-  get size(): number {
-    return this.#count;
-  }
-
   /** All records of a fetch, in their order; its bytes stay in memory until `clear`. */
   take({ data, count, keyStarts, keyEnds, valueStarts, valueEnds }: RecordSlab): void {
     const slab = this.#slabs.push(data) - 1;

@@ -95,11 +95,9 @@ export interface SubTopology<V = unknown> {
   readonly parts?: Parts;
   /** Topics that it writes, others than changelogs, marks and dead letters; absent: those of its lanes. For descriptions. */
   readonly outputTopics?: readonly string[];
-  /** The timer that a restored state row needs. */
-  timerOf?(key: string, value: V): number | null;
   /** The state may be in memory in part: its processor asks for what it needs (`keysFor`). Absent: it is in memory wholly. */
   readonly onDemand?: {
-    /** As `timerOf`, of a row as the serde writes it. */
+    /** The timer that a restored row needs, as the serde writes it. */
     timerOf(row: Buffer): number | null;
     /** Whether the key's value stays in memory. */
     isPinned(key: string): boolean;

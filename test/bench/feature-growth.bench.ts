@@ -4,8 +4,7 @@ import { spawn } from 'node:child_process';
 import { readFileSync, rmSync } from 'node:fs';
 import { systemClock } from '../../infra/clock.ts';
 import { KafkaLog } from '../../infra/kafka/kafka-log.ts';
-import { BatchBuilder } from '../../streams/batch-builder.ts';
-import { partitionOfKey } from '../../streams/murmur2.ts';
+import { type Draw, drawn, produceKeys } from './drawn-events.ts';
 import { type Run, finish, readOptions, rounded, say, tell } from './outcome.ts';
 import { storeAlone } from './store-alone.ts';
 import { freshState, kafkaStreamsCommand, ourCommand, profileOnce, requirePeers, work } from './peers.ts';
@@ -24,48 +23,6 @@ const LARGE_CACHE_MB = 2048;
 /** Measured after every key has its row. */
 const MEASURED_EVENTS = options.quick ? 200_000 : 1_000_000;
 const PARTITIONS = 4;
-const BATCH_BYTES = 500_000;
-const START_MS = Date.parse('2026-01-01T00:00:00Z');
-
-function drawn(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state / 2 ** 32;
-  };
-}
-
-/** How keys are drawn: each as often, or the first most often (one at place k with a chance of 1/k, as in Zipf's law). */
-const DRAWS = {
-  uniform: (keys: number, chance: number) => Math.floor(chance * keys),
-  skewed: (keys: number, chance: number) => Math.floor(keys ** chance) - 1,
-} as const;
-type Draw = keyof typeof DRAWS;
-
-/** Every key once, then drawn ones; event time goes on by 1 ms an event. */
-async function produce(log: KafkaLog, topic: string, keys: number, draw: Draw): Promise<void> {
-  const session = await log.atLeastOnce();
-  const builders = Array.from({ length: PARTITIONS }, () => new BatchBuilder(BATCH_BYTES + 1000));
-  const random = drawn(keys);
-  for (let index = 0; index < keys + MEASURED_EVENTS; index += 1) {
-    const number = index < keys ? index : DRAWS[draw](keys, random());
-    const key = Buffer.from(`K${String(number).padStart(8, '0')}`);
-    const partition = partitionOfKey(key, PARTITIONS);
-    const builder = builders[partition];
-    if (builder === undefined) continue;
-    const value = `{"ts":${START_MS + index},"tailnum":"${key.toString()}","dep_delay":${number % 97}}`;
-    const at = builder.begin(START_MS + index, key, 0, key.length, value.length);
-    builder.end(at + builder.bytes.write(value, at, 'latin1'));
-    if (builder.lengthBytes < BATCH_BYTES) continue;
-    const { count } = builder;
-    await session.appendEncoded([{ topic, partition, bytes: builder.take(), count }]);
-  }
-  for (const [partition, builder] of builders.entries()) {
-    const { count } = builder;
-    if (count > 0) await session.appendEncoded([{ topic, partition, bytes: builder.take(), count }]);
-  }
-  await session.close();
-}
 
 interface Usage {
   readonly cpuS: number;
@@ -95,7 +52,7 @@ async function once(engine: Engine, keys: number, draw: Draw): Promise<Run> {
   const admin = log.admin();
   await admin.deleteTopics([input, output]);
   await admin.ensureTopics([input, output].map((topic) => ({ name: topic, partitions: PARTITIONS, config: {} })));
-  await produce(log, input, keys, draw);
+  await produceKeys(log, input, { partitions: PARTITIONS, keys, drawnEvents: MEASURED_EVENTS, draw });
   const state = freshState(name);
   const [command = '', ...args] = commandOf(engine, group, { in: input, out: output }, state);
   const child = spawn(command, args, { cwd: work, stdio: 'ignore' });

@@ -1,14 +1,44 @@
 // After kill -9, with the local state kept and with it deleted: ours beside Kafka Streams, by the peers' own program (restore.py).
+import { systemClock } from '../../infra/clock.ts';
+import { KafkaLog } from '../../infra/kafka/kafka-log.ts';
+import { produceKeys } from './drawn-events.ts';
 import { type Run, finish, readOptions, say, tell } from './outcome.ts';
-import { freshState, kafkaStreamsCommand, ourCommand, profileOnce, python, requirePeers } from './peers.ts';
+import { BROKER, freshState, kafkaStreamsCommand, ourCommand, profileOnce, python, requirePeers } from './peers.ts';
 
 const options = readOptions();
 requirePeers();
 const ROUNDS = options.quick ? 1 : 3;
 const COMMIT_MS = 100;
+const PARTITIONS = 4;
+/** Each has one event: both engines' changelogs are of the same length, and long enough to tell the time per record. */
+const MANY_KEYS = options.quick ? 100_000 : 1_000_000;
+const MANY_KEYS_TOPIC = 'recovery-many-keys';
 /** The peers' own choice: a long changelog where all of it is read again, a short one where nothing should be. */
-const INPUTS = { deleted: options.quick ? 'flights-300k' : 'flights', kept: 'flights-300k' } as const;
+const INPUTS = {
+  kept: 'flights-300k',
+  deleted: options.quick ? 'flights-300k' : 'flights',
+  'of many keys deleted': MANY_KEYS_TOPIC,
+} as const;
 type State = keyof typeof INPUTS;
+
+function kafkaLog(): KafkaLog {
+  return new KafkaLog({ brokers: [BROKER], clientId: 'recovery', clock: systemClock });
+}
+
+async function produceManyKeys(): Promise<void> {
+  const log = kafkaLog();
+  await log.admin().deleteTopics([MANY_KEYS_TOPIC]);
+  await log.admin().ensureTopics([{ name: MANY_KEYS_TOPIC, partitions: PARTITIONS, config: {} }]);
+  const events = { partitions: PARTITIONS, keys: MANY_KEYS, drawnEvents: 0, draw: 'uniform' } as const;
+  await produceKeys(log, MANY_KEYS_TOPIC, events);
+  await log.close();
+}
+
+async function deleteManyKeys(): Promise<void> {
+  const log = kafkaLog();
+  await log.admin().deleteTopics([MANY_KEYS_TOPIC]);
+  await log.close();
+}
 
 interface Engine {
   /** what it says when it is given its partitions, and when all of them are at work, as regular expressions */
@@ -50,23 +80,25 @@ async function measure(name: string, engine: Engine, state: State): Promise<Run>
   };
 }
 
+await produceManyKeys();
 const runs: Record<string, Run[]> = {};
 for (let round = 1; round <= ROUNDS; round += 1) {
-  for (const state of ['kept', 'deleted'] as const) {
+  for (const state of ['kept', 'deleted', 'of many keys deleted'] as const) {
     for (const [name, engine] of Object.entries({ millrace, 'kafka-streams': kafkaStreams })) {
-      const run = await measure(`recovery-${name}-${state}`, engine, state);
+      const run = await measure(`recovery-${name}-${state.replaceAll(' ', '-')}`, engine, state);
       const variant = `${name} state ${state}`;
       say(`round ${round}, ${variant}: ${tell(run)}`);
       (runs[variant] ??= []).push(run);
     }
   }
 }
+await deleteManyKeys();
 await profileOnce(options, 'Feature job after kill -9, its state deleted: the second start.', () =>
   measure('recovery-profile', millrace, 'deleted'),
 );
 finish(options, {
   measures:
-    'Seconds from the restart of a killed feature job until all its tasks are at work again, and of that the restore; the changelog as long as the job had made it. Exactly once, 100 ms commits, 2 threads for Kafka Streams and one for us.',
-  settings: { inputs: INPUTS, commit_ms: COMMIT_MS },
+    'Seconds from the restart of a killed feature job until all its tasks are at work again, and of that the restore; the changelog as long as the job had made it; of many keys, one record for each of a million. Exactly once, 100 ms commits, 2 threads for Kafka Streams and one for us.',
+  settings: { inputs: INPUTS, many_keys: MANY_KEYS, commit_ms: COMMIT_MS },
   variants: runs,
 });

@@ -1,5 +1,6 @@
 // A small made-up application with all that the engine offers: orders are moved to the partition of their account (`route`),
 // counted there with timers and deletions (`tally`), and questions are answered from the tallies, which are read whole (`answer`).
+import { KeyedProcessor, type KeyedSteps } from '../../streams/keyed-processor.ts';
 import { type LogRecord } from '../../streams/log.ts';
 import { type Instant } from '../../streams/merge.ts';
 import {
@@ -116,6 +117,10 @@ function routeTopology({ tallyPartitions }: LedgerSizes): SubTopology {
   };
 }
 
+function decodeTally(row: Buffer): Tally {
+  return JSON.parse(row.toString()) as Tally;
+}
+
 function tallyTopology({ orderPartitions }: LedgerSizes): SubTopology<Tally> {
   return {
     name: 'tally',
@@ -127,16 +132,19 @@ function tallyTopology({ orderPartitions }: LedgerSizes): SubTopology<Tally> {
       name: 'accounts',
       serde: {
         encode: (tally) => Buffer.from(JSON.stringify(tally)),
-        decode: (bytes) => JSON.parse(bytes.toString()) as Tally,
+        decode: decodeTally,
       },
     },
-    timerOf: (_account, { lastMs }) => lastMs + CLOSE_AFTER_MS,
+    onDemand: { timerOf: (row) => decodeTally(row).lastMs + CLOSE_AFTER_MS, isPinned: () => false },
     outputLanes: ([partition = 0]) => [{ topic: TOPICS.tallies, partition, lane: 0 }],
-    create: async (context) => ({ processor: tallyProcessor(context), globalPositions: new Map() }),
+    create: async (context) => ({
+      processor: new KeyedProcessor(tallySteps(context), context.state),
+      globalPositions: new Map(),
+    }),
   };
 }
 
-function tallyProcessor({ partition, state, emit, setTimer }: TaskContext<Tally>): Processor {
+function tallySteps({ partition, state, emit, setTimer }: TaskContext<Tally>): KeyedSteps {
   const tell = (timeMs: number, account: string, row: object): void =>
     emit({
       ...{ topic: TOPICS.tallies, partition, timestampMs: timeMs },
@@ -148,6 +156,7 @@ function tallyProcessor({ partition, state, emit, setTimer }: TaskContext<Tally>
         const order = parsed<Order>(record);
         return { kind: 'input', lane: order.lane, eventTimeMs: record.timestampMs, value: order };
       }),
+    keyOf: ({ value }) => (value as Order).account,
     step: ({ timeMs, inputs, timers }: Instant) => {
       for (const account of timers) {
         const tally = state.get(account);

@@ -16,6 +16,7 @@ import {
   partitionId,
 } from './log.ts';
 import { requireUnmoved } from './moved-parts.ts';
+import { OutputsAhead } from './outputs-ahead.ts';
 import { type StateQueries } from './queries/state-queries.ts';
 import { TaskSet, type TaskSetOptions } from './task-set.ts';
 import { WatermarkFollower } from './watermark-follower.ts';
@@ -74,9 +75,8 @@ export class Application {
   #session: TransactionSession | null = null;
   #turn: Promise<unknown> = Promise.resolve();
   #committing: Promise<void> | null = null;
-  #sending: Promise<void> | null = null;
-  /** a commit has drawn outputs and not yet handed them to the session: no later ones may go before them */
-  #isDrawn = false;
+  /** at least once; null: outputs go with their commit */
+  #ahead: OutputsAhead | null = null;
   #failure: Error | null = null;
   #stopping = false;
   #closing = false;
@@ -119,6 +119,7 @@ export class Application {
       guarantee === 'exactly-once'
         ? await log.transactions(`${this.#transactions}${instance}`, TRANSACTION_TIMEOUT_MS)
         : await log.atLeastOnce();
+    if (guarantee === 'at-least-once' && this.#overlaps) this.#ahead = this.#outputsAhead(this.#session);
     await this.#readWatermarks();
     await this.#membership.start({
       assigned: (partitions) => this.#assigned(partitions),
@@ -222,6 +223,7 @@ export class Application {
       await this.#exclusively(() => this.#commitEverything());
     } catch (error) {
       ending = error;
+      this.#ahead?.hold();
       throw error;
     } finally {
       await this.#committing?.catch(() => undefined);
@@ -240,7 +242,8 @@ export class Application {
   async #abort(): Promise<void> {
     const over = new AbortController();
     const aborted = this.#session?.abort().catch(() => undefined);
-    await Promise.race([aborted, this.#options.clock.sleep(ABORT_WITHIN_MS, over.signal)]);
+    const sent = this.#ahead?.settled().catch(() => undefined);
+    await Promise.race([Promise.all([aborted, sent]), this.#options.clock.sleep(ABORT_WITHIN_MS, over.signal)]);
     over.abort();
   }
 
@@ -298,7 +301,7 @@ export class Application {
       return;
     }
     // without transactions outputs are seen when they are appended: nobody should wait for the offsets
-    if (this.#options.guarantee === 'at-least-once') this.#sendOutputs();
+    this.#ahead?.send();
     // more than a transaction's worth waits for the one under way
     if (full && this.#committing !== null) await this.#committing;
     const isIdle = !more && !this.#tasks.hasQueued;
@@ -310,20 +313,13 @@ export class Application {
     this.#failure ??= error instanceof Error ? error : new Error(String(error));
   }
 
-  /** One append at a time: what comes meanwhile goes together in the next one, at once. */
-  #sendOutputs(): void {
-    if (this.#sending !== null || this.#isDrawn || this.#session === null || this.#failure !== null) return;
-    const tasks = this.#tasks.all.flatMap((task) => (task.kind === 'direct' ? [{ drawn: task.drawOutputs() }] : []));
-    if (tasks.every(({ drawn }) => drawn.batches.length + drawn.deadLetters.length === 0)) return;
-    this.#sending = appendDrawn(tasks, this.#commitParts(this.#session), this.#ends)
-      .then((count) => {
-        this.#written += count;
-      })
-      .catch((error: unknown) => this.#fail(error))
-      .finally(() => {
-        this.#sending = null;
-        this.#sendOutputs();
-      });
+  #outputsAhead(session: TransactionSession): OutputsAhead {
+    return new OutputsAhead({
+      tasks: () => this.#tasks.all.filter((task) => task.kind === 'direct'),
+      append: async (drawn) => {
+        this.#written += await appendDrawn(drawn, this.#commitParts(session), this.#ends);
+      },
+    });
   }
 
   #commitParts(session: TransactionSession): CommitParts {
@@ -363,10 +359,10 @@ export class Application {
       outputLanes: task.outputLanes,
       drawn: task.draw(),
     }));
-    this.#isDrawn = true;
-    await this.#sending;
+    this.#ahead?.hold();
+    await this.#ahead?.settled();
     const committed = commitDrawn(drawn, this.#commitParts(session), this.#ends);
-    this.#isDrawn = false;
+    this.#ahead?.release();
     this.#written += await committed;
     this.#clock.end(this.#options.committed);
   }

@@ -67,7 +67,7 @@ export async function commitDrawn(tasks: readonly DrawnTask[], parts: CommitPart
   return count;
 }
 
-interface DrawnOutputs {
+export interface DrawnOutputs {
   readonly drawn: Pick<TaskCommit, 'records' | 'batches' | 'deadLetters'>;
 }
 

@@ -133,6 +133,7 @@ export class TestDriver {
     this.#broker.createTopics(topics);
     const application = new Application(this.#applicationOptions());
     this.#application = application;
+    this.#failure = null;
     await this.#time.run(() => application.start());
     application.finished.catch((error: unknown) => {
       this.#failure = error;

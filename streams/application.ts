@@ -3,7 +3,7 @@
 import { type Watermark } from '../schemas/events.generated.ts';
 import { type ApplicationStatus, type StopOptions, statusOf } from './application-status.ts';
 import { unitsOf } from './assignment-units.ts';
-import { requireOneReader } from './check-spec.ts';
+import { requireFewLanes, requireOneReader } from './check-spec.ts';
 import { type CommitParts, type DrawnTask, type WrittenEnds, appendDrawn, commitDrawn } from './commit.ts';
 import { CommitClock } from './commit-clock.ts';
 import {
@@ -89,6 +89,7 @@ export class Application {
   /** @throws Failure `invalid_definition` */
   constructor(options: ApplicationOptions) {
     requireOneReader(options.spec);
+    requireFewLanes(options.spec);
     this.#options = options;
     this.#reader = options.log.reader();
     this.#admin = options.log.admin();

@@ -4,12 +4,14 @@ import { type Input } from './lane.ts';
 import { type LogRecord } from './log.ts';
 import { type Instant } from './merge.ts';
 import { type Decoded, type Processor } from './processor.ts';
+import { isPositionKey, reservedKey } from './state/position.ts';
 import { type TaskState } from './task-state.ts';
 
 export interface KeyedSteps {
   decode(record: LogRecord): Decoded;
   /** Reads and changes the rows of `keyOf` its inputs and of its timers, no others. */
   step(instant: Instant): void;
+  /** the text of its record's key */
   keyOf(input: Input): string;
 }
 
@@ -25,6 +27,8 @@ export class KeyedProcessor implements Processor {
   }
 
   decode(record: LogRecord): Decoded {
+    const { key } = record;
+    if (key !== null && isPositionKey(key, 0, key.length)) return { kind: 'refused', failure: reservedKey() };
     return this.#steps.decode(record);
   }
 

@@ -6,7 +6,7 @@
 import { Failure } from '../schemas/failure.ts';
 import { type NewRecord, type TopicPartition } from './log.ts';
 import { ClockHand } from './state/clock-hand.ts';
-import { positionWrite } from './state/position.ts';
+import { isPositionKey, positionWrite } from './state/position.ts';
 import { type StateStore, type StoreWrite } from './store.ts';
 
 /** How a value is kept. Law: decode(encode(v)) behaves as v. */
@@ -207,7 +207,7 @@ export class TaskState<V> {
    */
   async load(row?: (key: string, value: Buffer) => void): Promise<void> {
     for await (const { key, value } of this.#store.scan({ rowsAtATime: LOAD_ROWS_AT_A_TIME })) {
-      if (key[0] === 0) continue;
+      if (isPositionKey(key, 0, key.length)) continue;
       const text = key.toString();
       this.#size += 1;
       row?.(text, value);

@@ -16,6 +16,7 @@ import { type FailurePolicies, SetAside } from './failure-policies.ts';
 import { Standing } from './queries/standing.ts';
 import { type TaskCommit, type TaskWatermark } from './task-commit.ts';
 import { type ReadableRows } from './state/committed-rows.ts';
+import { type Progress, progressText, readProgress } from './task-progress.ts';
 import { type TaskState } from './task-state.ts';
 import { Timers } from './timers.ts';
 import { type WatermarkFollower } from './watermark-follower.ts';
@@ -34,14 +35,6 @@ export interface TaskInput extends TopicPartition {
   readonly offset: number;
   readonly metadata: string;
   readonly global: boolean;
-}
-
-/** Kept as metadata beside the committed offset: the task's time, and how far each lane was taken. */
-interface Progress extends Partial<PartsMark> {
-  readonly timeMs: number;
-  readonly lanes: Readonly<Record<string, number>>;
-  /** records before this offset were decoded: those that were refused are in the dead letters; absent: the committed offset */
-  readonly decoded?: number;
 }
 
 export interface TaskOptions {
@@ -106,11 +99,11 @@ export class Task {
     this.#follower = follower;
     let startMs = FOREVER_MS;
     for (const input of options.inputs) {
-      const progress = readProgress(input.metadata);
+      const progress = readProgress(input.metadata, input.offset);
       if (!input.global) startMs = Math.min(startMs, progress.timeMs);
       const lanes: Lane[] = [];
       for (let number = 0; number < topology.lanesOf(input.topic); number += 1) {
-        const processed = progress.lanes[String(number)] ?? -1;
+        const processed = progress.lanes.get(number) ?? -1;
         const isAwaited = topology.unawaitedTopics?.includes(input.topic) !== true;
         const kind = { isAwaited, isGlobal: input.global };
         const lane = new Lane(input.topic, input.partition, number, options.live, processed, kind);
@@ -350,10 +343,10 @@ export class Task {
   }
 
   #progressOf(lanes: readonly Lane[], offset: number, decoded: number): string {
-    const processed: Record<string, number> = {};
+    const processed = new Map<number, number>();
     for (const lane of lanes) {
       const last = this.#processedOf.get(lane) ?? lane.processedOffset;
-      if (last >= offset) processed[String(lane.lane)] = last;
+      if (last >= offset) processed.set(lane.lane, last);
     }
     const progress: Progress = {
       timeMs: this.#merge.nowMs,
@@ -361,7 +354,7 @@ export class Task {
       ...(decoded > offset ? { decoded } : {}),
       ...this.#parts,
     };
-    return JSON.stringify(progress);
+    return progressText(progress, offset);
   }
 
   // A global input is read again from the first record that was not taken yet.
@@ -384,9 +377,4 @@ export class Task {
     await this.#processor?.close?.();
     await this.state?.close();
   }
-}
-
-function readProgress(metadata: string): Progress {
-  if (metadata === '') return { timeMs: NEVER_MS, lanes: {} };
-  return JSON.parse(metadata) as Progress;
 }

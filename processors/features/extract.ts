@@ -1,5 +1,5 @@
 // From a decoded source event to what a view needs of it.
-import { EVENT_TIME_FIX, isEventTime } from '../../schemas/event-time.ts';
+import { isEventTime, noEventTime } from '../../schemas/event-time.ts';
 import { Failure } from '../../schemas/failure.ts';
 import { type CompiledView, type SourceEvent } from './window.ts';
 
@@ -26,12 +26,7 @@ export function extractEvent(
   const fields = decoded as Readonly<Record<string, unknown>>;
   const { source } = view.definition;
   const eventTimeMs = required(fields, source.event_time_field, view);
-  if (!isEventTime(eventTimeMs)) {
-    throw new Failure('invalid_field', `${source.event_time_field} is ${JSON.stringify(eventTimeMs)}, no event time.`, {
-      field: source.event_time_field,
-      fix: EVENT_TIME_FIX,
-    });
-  }
+  if (!isEventTime(eventTimeMs)) throw noEventTime(eventTimeMs, source.event_time_field);
   const key = required(fields, source.key_field, view);
   if (key === null) return null;
   if (typeof key !== 'string' && (typeof key !== 'number' || !Number.isInteger(key))) {

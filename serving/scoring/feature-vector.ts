@@ -1,6 +1,6 @@
 // From a request and the feature rows of its entities to a model's input.
 import { type EndpointDefinition } from '../../schemas/definitions.ts';
-import { EVENT_TIME_FIX, isEventTime } from '../../schemas/event-time.ts';
+import { EVENT_TIME_FIX, isEventTime, noEventTime } from '../../schemas/event-time.ts';
 import { Failure } from '../../schemas/failure.ts';
 import { type VersionInput } from './models.ts';
 
@@ -49,8 +49,7 @@ export function gather(
   const eventTimeMs = fields[endpoint.request.event_time_field];
   if (eventTimeMs === undefined || eventTimeMs === null)
     throw missing(endpoint.request.event_time_field, EVENT_TIME_FIX);
-  if (!isEventTime(eventTimeMs))
-    throw invalidField(endpoint.request.event_time_field, eventTimeMs, 'whole epoch milliseconds from 1970 to 2299');
+  if (!isEventTime(eventTimeMs)) throw noEventTime(eventTimeMs, endpoint.request.event_time_field);
   const rows = viewsOf(endpoint).map((view) => {
     const field = endpoint.entities[entityOf.get(view) ?? ''] ?? '';
     const key = fields[field];

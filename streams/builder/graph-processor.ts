@@ -1,7 +1,8 @@
 // One stage of a declared topology at work: records into the graph at their source, down to the sinks, in one synchronous step.
+import { isEventTime, noEventTime } from '../../schemas/event-time.ts';
 import { Failure } from '../../schemas/failure.ts';
 import { type FailurePolicies, asFailure } from '../failure-policies.ts';
-import { type Input, NEVER_MS } from '../lane.ts';
+import { FOREVER_MS, type Input, NEVER_MS } from '../lane.ts';
 import { type LogRecord } from '../log.ts';
 import { type Instant } from '../merge.ts';
 import { type Decoded, type Processor, type TaskContext } from '../processor.ts';
@@ -208,22 +209,18 @@ function decodeOwn({ format, isAwaited }: SourceNode, record: LogRecord): Decode
   const decoded = value === null ? null : format.decode(value);
   // what nobody waits for is handled at whatever time it is
   if (!isAwaited) return { kind: 'input', lane: 0, eventTimeMs: NEVER_MS, value: decoded };
+  // of a timer it need not be whole, but one beyond all times would stand in the lane for ever
+  if (!(Math.abs(eventTimeMs) < FOREVER_MS)) return { kind: 'refused', failure: noEventTime(eventTimeMs) };
   return { kind: 'input', lane, eventTimeMs, value: decoded };
 }
 
 function decodeGiven({ format, timeOf }: SourceNode, record: LogRecord): Decoded {
   const value = record.value === null ? null : format.decode(record.value);
   const eventTimeMs = timeOf === null || record.value === null ? record.timestampMs : timeOf(value);
-  if (!Number.isFinite(eventTimeMs)) return { kind: 'refused', failure: noTime() };
+  if (!isEventTime(eventTimeMs)) return { kind: 'refused', failure: noEventTime(eventTimeMs) };
   return { kind: 'input', lane: 0, eventTimeMs, value };
 }
 
 function nextMultiple(nowMs: number, everyMs: number): number {
   return (Math.floor(nowMs / everyMs) + 1) * everyMs;
-}
-
-function noTime(): Failure {
-  return new Failure('invalid_field', 'The event has no event time.', {
-    fix: 'Give epoch milliseconds in the field that the topology reads.',
-  });
 }

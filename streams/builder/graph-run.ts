@@ -1,6 +1,7 @@
 // One piece of work in the graph: a record on its way from its source to the sinks, a timer of a key, a punctuation. What it changes
 // is kept aside until `apply`.
 import { Failure } from '../../schemas/failure.ts';
+import { FOREVER_MS } from '../lane.ts';
 import { type NewRecord } from '../log.ts';
 import { type TaskContext } from '../processor.ts';
 import { Effects } from './effects.ts';
@@ -189,6 +190,7 @@ export class GraphRun {
         changed = true;
       },
       setTimer: (nextMs) => {
+        if (nextMs !== null && !(Math.abs(nextMs) < FOREVER_MS)) throw noTimer(nextMs);
         timerMs = nextMs;
         changed = true;
       },
@@ -256,5 +258,11 @@ function tooLarge(sink: SinkNode, valueBytes: number): Failure {
   return new Failure('too_large', `A record for ${sink.topic} would have ${valueBytes} bytes.`, {
     field: 'value',
     fix: `Keep values below ${RECORD_BYTES_MAX} bytes.`,
+  });
+}
+
+function noTimer(timeMs: number): Failure {
+  return new Failure('invalid_field', `setTimer was given ${timeMs}, which is no time.`, {
+    fix: 'Give epoch milliseconds, or null for no timer.',
   });
 }

@@ -10,7 +10,7 @@ import { type StateStore, type StoreWrite } from '../store.ts';
 import { ArenaRow } from './arena-row.ts';
 import { CommittedRows } from './committed-rows.ts';
 import { isPacked } from './packed-rows.ts';
-import { positionWrite } from './position.ts';
+import { isPositionKey, positionWrite } from './position.ts';
 import { type Row, type RowSerde } from './row.ts';
 import { RowArena } from './row-arena.ts';
 
@@ -78,7 +78,8 @@ export class RowTable {
     for (let index = 0; index < slab.count; index += 1) {
       const start = slab.keyStarts[index] ?? -1;
       const end = slab.keyEnds[index] ?? start;
-      if (start < 0 || this.#arena.find(slab.data, start, end) !== -1) continue;
+      if (start < 0 || isPositionKey(slab.data, start, end)) continue;
+      if (this.#arena.find(slab.data, start, end) !== -1) continue;
       this.#arena.mark(this.#arena.add(slab.data, start, end, this.#serde.doubles), LOADING);
       keys.push(slab.data.subarray(start, end));
     }

@@ -6,10 +6,12 @@ import { type MutableRow, type RowWriter } from '../fields/row-writer.ts';
 import { NEVER_MS } from '../lane.ts';
 import { type RecordSlab } from '../log.ts';
 import { partitionOfKey } from '../murmur2.ts';
+import { isPositionKey, reservedKey } from '../state/position.ts';
 import { type Row, type RowSerde } from '../state/row.ts';
 import { type RowTable } from '../state/row-table.ts';
 import { PaneRing, type PaneRingSpec } from './pane-ring.ts';
 import { readRow, rowBytesMax, writeRow } from './pane-row-serde.ts';
+import { isEventTime, noEventTime } from '../../schemas/event-time.ts';
 import { Failure } from '../../schemas/failure.ts';
 
 export interface WindowStage {
@@ -119,11 +121,15 @@ class WindowProcessor implements DirectProcessor {
 
   #count(slab: RecordSlab, index: number, timeMs: number): void {
     const keyStart = slab.keyStarts[index] ?? -1;
-    if (keyStart < 0 || !Number.isFinite(timeMs)) {
-      this.#context.deadLetter(slab, index, keyStart < 0 ? noKey() : noTime(), 'process');
+    if (keyStart < 0 || !isEventTime(timeMs)) {
+      this.#context.deadLetter(slab, index, keyStart < 0 ? noKey() : noEventTime(timeMs), 'process');
       return;
     }
     const keyEnd = slab.keyEnds[index] ?? keyStart;
+    if (isPositionKey(slab.data, keyStart, keyEnd)) {
+      this.#context.deadLetter(slab, index, reservedKey(), 'process');
+      return;
+    }
     const row = this.#row;
     if (!this.#ring.add(this.#rows.rowOf(slab.data, keyStart, keyEnd), timeMs, this.#fields, 0, row.values, 0)) {
       this.#context.deadLetter(slab, index, tooLate(timeMs, this.#stage.windows), 'process');
@@ -160,10 +166,6 @@ function noKey(): Failure {
     field: 'key',
     fix: 'Produce it with the key that the windows are about.',
   });
-}
-
-function noTime(): Failure {
-  return new Failure('invalid_field', 'The event has no event time.', { fix: 'Give epoch milliseconds.' });
 }
 
 function tooLate(timeMs: number, { latenessMs }: PaneRingSpec): Failure {

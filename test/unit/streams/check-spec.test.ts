@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Failure } from '../../../schemas/failure.ts';
-import { requireOneReader } from '../../../streams/check-spec.ts';
-import { type SubTopology } from '../../../streams/processor.ts';
+import { requireFewLanes, requireOneReader } from '../../../streams/check-spec.ts';
+import { type ApplicationSpec, type SubTopology } from '../../../streams/processor.ts';
 
 function reads(name: string, topics: readonly string[], globalTopics: readonly string[] = []): SubTopology<never> {
   return {
@@ -18,4 +18,16 @@ test('each topic has one reader in an application', () => {
       () => requireOneReader({ id: 'a', subTopologies: [reads('one', ['x', 'y']), other] }),
       (error) => error instanceof Failure && error.code === 'invalid_definition' && /one and two/.test(error.message),
     );
+});
+
+test('an internal topic has as many lanes as fit beside an offset', () => {
+  const withLanes = (lanes: number): ApplicationSpec => ({
+    id: 'a',
+    subTopologies: [{ ...reads('one', ['x']), lanesOf: () => lanes }],
+  });
+  requireFewLanes(withLanes(400));
+  assert.throws(
+    () => requireFewLanes(withLanes(401)),
+    (error) => error instanceof Failure && error.code === 'invalid_definition' && /x would be/.test(error.message),
+  );
 });

@@ -52,7 +52,7 @@ const history = fc.array(
   fc.record({
     key: fc.constantFrom('a', 'b', 'ü'),
     value: fc.record({
-      timeMs: fc.integer({ min: -60, max: 160 }),
+      timeMs: fc.integer({ min: 0, max: 220 }),
       number: fc.option(fc.integer({ min: -5, max: 5 })),
       mixed: fc.option(fc.oneof(fc.integer({ min: -3, max: 3 }), fc.constantFrom('', 'a', '€', '1'))),
       other: fc.option(fc.integer({ min: -5, max: 5 })),

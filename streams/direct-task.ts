@@ -18,7 +18,7 @@ const OUTPUT_BYTES_MAX = 8 * 1024 * 1024;
 /** Between two looks at the clock: some 200 µs of work. */
 const STRETCH_RECORDS = 100;
 /** Rows go to the local store this often, or sooner: what a killed instance has to read again from its changelog is no more than this. */
-const STORE_EVERY_MS = 2000;
+export const STORE_EVERY_MS = 2000;
 /** Above this many queued records the partition is paused. */
 const QUEUED_RECORDS_MAX = 20_000;
 const PREPARED = Promise.resolve();

@@ -15,8 +15,14 @@ const NAMES = ['a', 'b', 'c'] as const;
 const PARTITIONS = 6;
 const EVENTS_PER_ROUND = 20;
 /** Stopped for less, or for longer, than a session. */
+const STOPPED = 'stopped for a while';
 const STOPPED_MS = [500, 2000, 5000] as const;
 const CALM_MS = 1500;
+/** Blows of which a storm of sixty kills has some. */
+const FREQUENT =
+  KILLS < 60
+    ? []
+    : ['killed, state kept', 'killed, state deleted', 'killed, state damaged', 'one more', 'one less', STOPPED];
 
 const world = new World();
 before(() => world.start());
@@ -109,6 +115,8 @@ test(`a storm of ${KILLS} kills, seed ${SEED}`, async (context) => {
     }
     await fleet.untilAllWork();
     await job.checkOutput();
+    for (const what of FREQUENT)
+      assert.ok((counts[what] ?? 0) > 0, `it was not tried: ${what}; ${JSON.stringify(counts)}`);
   } finally {
     fleet.end();
     await job.end();
@@ -129,7 +137,7 @@ async function blow(fleet: Fleet, random: () => number): Promise<string> {
     fleet.process(name)?.signal('SIGSTOP');
     await systemClock.sleep(pick(STOPPED_MS));
     fleet.process(name)?.signal('SIGCONT');
-    return 'stopped for a while';
+    return STOPPED;
   }
   if (chance < 0.35) {
     const absent = NAMES.filter((one) => !fleet.names.includes(one));

@@ -25,6 +25,7 @@ import { type Stepped } from '../joins/step.ts';
 import { type Declaration, type Place, sideOf } from './declaration.ts';
 import { type Format, bytes } from './format.ts';
 import { type JoinContext, type JoinNode, type OpenJoin, type SinkNode } from './graph.ts';
+import { shownSides } from './shown-rows.ts';
 import { type JoinOptions, durationsOf, hang, joinedValue, requireInTime, updateOf } from './join-node.ts';
 
 export interface ForeignKeyOptions<K extends 'inner' | 'left', L, R, O> extends JoinOptions<K, L, R, O> {
@@ -103,7 +104,7 @@ function leftHalf({ name, rules, left, right }: Half, { foreignKey, join }: AnyO
   return {
     kind: 'join',
     label: `${name} foreign key`,
-    tables: [{ name, state: foreignKeyLeftSerde }],
+    tables: [{ name, state: foreignKeyLeftSerde, show: (kept) => shownSides(kept, { row: left }) }],
     first: null,
     open: () => open,
     sinks: [asks],
@@ -119,7 +120,7 @@ function rightHalf(half: Half, answers: SinkNode): JoinNode {
     kind: 'join',
     label: `${half.name} foreign key`,
     tables: [
-      { name: `${half.name} right`, state: rightSerde },
+      { name: `${half.name} right`, state: rightSerde, show: (kept) => shownSides(kept, { row: half.right }) },
       { name: `${half.name} subscriptions`, state: subscriberSerde, isPinned: true },
     ],
     first: null,

@@ -126,6 +126,8 @@ export interface JoinTable {
   readonly state: Format<unknown>;
   /** true: its rows are read by other keys than that of the message or timer; all of them stay in memory */
   readonly isPinned?: boolean;
+  /** a row as who reads it from outside is told */
+  readonly show?: (value: unknown) => unknown;
 }
 
 export interface JoinNode {
@@ -189,6 +191,7 @@ export interface Slot {
   readonly kind: 'state' | 'punctuation';
   /** of a join's table */
   readonly isPinned?: boolean;
+  readonly show?: (value: unknown) => unknown;
 }
 
 const NOTHING: Format<unknown> = { encode: () => Buffer.alloc(0), decode: () => undefined };
@@ -197,7 +200,8 @@ export function slotsOf(nodes: Iterable<SourceNode | Node>): Slot[] {
   const slots: Slot[] = [];
   for (const node of nodes) {
     if (node.kind === 'keyed') {
-      slots.push({ name: node.name, state: node.state, node, kind: 'state' });
+      const { name, state, show } = node;
+      slots.push({ name, state, node, kind: 'state', ...(show === undefined ? {} : { show }) });
       if (node.punctuation?.by === 'event time')
         slots.push({ name: `${node.name} punctuation`, state: NOTHING, node, kind: 'punctuation' });
     } else if (node.kind === 'join') for (const table of node.tables) slots.push({ ...table, node, kind: 'state' });

@@ -5,6 +5,7 @@ import { type Joined, type Late, type Recorded, type Side, type Stepped, type Up
 import { Packer, Unpacker } from '../packing.ts';
 import { type JoinSide } from './declaration.ts';
 import { type Format } from './format.ts';
+import { shownSides } from './shown-rows.ts';
 import { type JoinContext, type JoinNode, type Message, type OpenJoin, type PortName } from './graph.ts';
 
 export type JoinKind = 'inner' | 'left' | 'right' | 'outer';
@@ -73,11 +74,17 @@ export interface Operator<S> {
   valueOf(joined: Joined, key: string, message: Message | null): unknown;
 }
 
+export interface Kept<S> {
+  readonly serde: Format<S>;
+  /** by field of the state: the format of the values in it */
+  readonly shown: Readonly<Record<string, Format<unknown>>>;
+}
+
 /** A join whose rows are all in one table, by the messages' keys. */
 export function joinNode<S>(
   name: string,
   label: string,
-  serde: Format<S>,
+  { serde, shown }: Kept<S>,
   operator: Operator<S>,
   first: PortName | null = null,
 ): JoinNode {
@@ -85,7 +92,7 @@ export function joinNode<S>(
   return {
     kind: 'join',
     label: `${name} ${label}`,
-    tables: [{ name, state }],
+    tables: [{ name, state, show: (kept) => shownSides(kept, shown) }],
     first,
     open: () => opened(name, operator),
     sinks: [],

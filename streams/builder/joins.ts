@@ -40,7 +40,7 @@ export function asOfNode<L, R, O>(
   return joinNode(
     name,
     'as of',
-    asOfSerde,
+    { serde: asOfSerde, shown: { versions: right } },
     {
       take: (state, port, message, watermarkMs) =>
         port === 'left'
@@ -75,12 +75,17 @@ export function intervalNode<L, R, O>(
     latenessMs: durations.lateness,
   };
   checkIntervalRules(rules);
-  return joinNode(name, 'within', intervalSerde, {
-    take: (state, kind, message, watermarkMs) =>
-      intervalStep(rules, state, { kind, record: recordOf(message, formats[kind]), watermarkMs }),
-    wake: (state, watermarkMs) => intervalStep(rules, state, { kind: 'timer', watermarkMs }),
-    valueOf: (joined, key) => joinedValue(joined, key, formats, join as UntypedJoiner),
-  });
+  return joinNode(
+    name,
+    'within',
+    { serde: intervalSerde, shown: { ...formats } },
+    {
+      take: (state, kind, message, watermarkMs) =>
+        intervalStep(rules, state, { kind, record: recordOf(message, formats[kind]), watermarkMs }),
+      wake: (state, watermarkMs) => intervalStep(rules, state, { kind: 'timer', watermarkMs }),
+      valueOf: (joined, key) => joinedValue(joined, key, formats, join as UntypedJoiner),
+    },
+  );
 }
 
 export interface LabelOptions<K extends LabelRules['kind'], L, R, O> extends JoinOptions<K, L, R, O> {
@@ -95,12 +100,17 @@ export function labelNode<L, R, O>(
 ): JoinNode {
   const durations = durationsOf(name, { lateness, horizon });
   const rules: LabelRules = { kind, latenessMs: durations.lateness, horizonMs: durations.horizon };
-  return joinNode(name, 'labels', labelSerde, {
-    take: (state, kind, message, watermarkMs) =>
-      labelStep(rules, state, { kind, record: recordOf(message, formats[kind]), watermarkMs }),
-    wake: (state, watermarkMs) => labelStep(rules, state, { kind: 'timer', watermarkMs }),
-    valueOf: (joined, key) => joinedValue(joined, key, formats, join as UntypedJoiner),
-  });
+  return joinNode(
+    name,
+    'labels',
+    { serde: labelSerde, shown: { predictions: formats.left, labels: formats.right } },
+    {
+      take: (state, kind, message, watermarkMs) =>
+        labelStep(rules, state, { kind, record: recordOf(message, formats[kind]), watermarkMs }),
+      wake: (state, watermarkMs) => labelStep(rules, state, { kind: 'timer', watermarkMs }),
+      valueOf: (joined, key) => joinedValue(joined, key, formats, join as UntypedJoiner),
+    },
+  );
 }
 
 export function tableNode<L, R, O>(
@@ -109,12 +119,17 @@ export function tableNode<L, R, O>(
   { kind, lateness, join }: JoinOptions<TableRules['kind'], L, R, O>,
 ): JoinNode {
   const rules: TableRules = { kind, latenessMs: durationsOf(name, { lateness }).lateness };
-  return joinNode(name, 'tables', tableSerde, {
-    take: (state, kind, message, watermarkMs) =>
-      tableStep(rules, state, { kind, update: updateOf(message, formats[kind], true), watermarkMs }),
-    wake: (state, watermarkMs) => tableStep(rules, state, { kind: 'timer', watermarkMs }),
-    // with neither side the key has no row any more
-    valueOf: (joined, key) =>
-      joined.left === null && joined.right === null ? null : joinedValue(joined, key, formats, join as UntypedJoiner),
-  });
+  return joinNode(
+    name,
+    'tables',
+    { serde: tableSerde, shown: { ...formats } },
+    {
+      take: (state, kind, message, watermarkMs) =>
+        tableStep(rules, state, { kind, update: updateOf(message, formats[kind], true), watermarkMs }),
+      wake: (state, watermarkMs) => tableStep(rules, state, { kind: 'timer', watermarkMs }),
+      // with neither side the key has no row any more
+      valueOf: (joined, key) =>
+        joined.left === null && joined.right === null ? null : joinedValue(joined, key, formats, join as UntypedJoiner),
+    },
+  );
 }

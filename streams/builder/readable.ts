@@ -32,7 +32,7 @@ export function readableRows({ store }: DirectSubTopology, partitions: number): 
   return [{ name, partitions, prefix: Buffer.alloc(0), show: (row) => ({ value: show(readSingle(serde, row)) }) }];
 }
 
-function shown({ node }: Slot, value: unknown): unknown {
+function shown({ show }: Slot, value: unknown): unknown {
   if (Buffer.isBuffer(value)) return value.toString('base64');
-  return node.kind === 'keyed' && node.show !== undefined ? node.show(value) : value;
+  return show === undefined ? value : show(value);
 }

@@ -7,6 +7,7 @@ import { nodeStateSerde } from '../../../../streams/builder/node-state.ts';
 import { topology } from '../../../../streams/builder/topology.ts';
 import { NO_VERSIONS, versions } from '../../../../streams/builder/versions.ts';
 import { windowStep } from '../../../../streams/builder/windowed.ts';
+import { TestDriver } from '../../../../streams/testing/test-driver.ts';
 import { Standing } from '../../../../streams/queries/standing.ts';
 
 const windows = {
@@ -54,6 +55,38 @@ test('windows are shown with their values so far, versions with their instants, 
   });
   assert.deepEqual(shown(2, Buffer.from('hi')), { value: 'aGk=' });
   assert.equal(stage.readable?.[2]?.show(serde.encode({ node: 2, timerMs: 5, value: undefined })), null);
+});
+
+test('joins are shown with the values that they keep', async () => {
+  const spec = topology('joins', ({ stream, table }) => {
+    const rates = table('rates', json<number>());
+    const names = table('names', json<{ rate: string }>());
+    stream('orders', json<number>()).asOf('rated', rates, {
+      ...{ kind: 'left', lateness: '1m', join: (order) => order },
+    });
+    stream('asked', bytes).joinLabels('answered', stream('answers', json<number>()), {
+      ...{ kind: 'inner', lateness: '1m', horizon: '1h', join: () => 0 },
+    });
+    names.joinForeignKey('by-rate', rates, {
+      ...{ kind: 'left', lateness: '1m', foreignKey: ({ rate }) => rate, join: (name) => name },
+    });
+  });
+  const driver = await TestDriver.start({ spec, live: true });
+  const pipe = (topic: string, value: string): Promise<void> =>
+    driver.pipe(topic, [{ key: 'k', value, timestampMs: 1000 }]);
+  await pipe('rates', '2');
+  await pipe('asked', 'hi');
+  await pipe('answers', '3');
+  await pipe('names', '{"rate":"k"}');
+  const told = async (store: string): Promise<Record<string, unknown>> =>
+    (await driver.read(store, { kind: 'keys', keys: ['k'] }))[0]?.value as Record<string, unknown>;
+  assert.match(JSON.stringify(await told('rated')), /"versions":\[\{.*"value":2[,}]/);
+  const labelled = JSON.stringify(await told('answered'));
+  assert.match(labelled, /"predictions":\[\{.*"value":"aGk="/);
+  assert.match(labelled, /"labels":\[\{.*"value":3[,}]/);
+  assert.match(JSON.stringify(await told('by-rate')), /"row":\{.*"value":\{"rate":"k"\}/);
+  assert.match(JSON.stringify(await told('by-rate right')), /"row":\{.*"value":2[,}]/);
+  await driver.close();
 });
 
 test('a task that closes lets reads end first, and sends away who waits', async () => {

@@ -177,10 +177,15 @@ function messageOf(cause: unknown): string {
   return cause instanceof Error ? cause.message : String(cause);
 }
 
+const NOT_REACHED =
+  /\b(?:ECONNREFUSED|ECONNRESET|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|socket hang up)\b/;
+
 /** What asking again would not change. */
 function refusalOf(cause: unknown, doing: string, setting: string): Failure | null {
   const text = messageOf(cause);
   const { status, name = '' } = cause as { status?: unknown; name?: string };
+  // the client calls it status 400
+  if (NOT_REACHED.test(text)) return null;
   const level = otherLevel(cause);
   if (level !== null)
     return new Failure('conflict', `The compatibility level of the subject is ${level} (${doing}).`, {

@@ -5,6 +5,7 @@ import { requirePartitions } from '../streams/check-topics.ts';
 import { type CompiledTopology, compile } from '../streams/builder/compile.ts';
 import { type DeclaredTopology } from '../streams/builder/declaration.ts';
 import { type LogAdmin } from '../streams/log.ts';
+import { controlTopics } from '../streams/topology.ts';
 import { Failure } from '../schemas/failure.ts';
 import { type Connections } from './connect.ts';
 import { engineOptions } from './roles/engine-options.ts';
@@ -99,7 +100,8 @@ export async function runTopology(
   });
   requirePartitions(compiled.topics, await admin.partitionsOf(compiled.topics.map(({ name }) => name)));
   await partitionsOf(admin, outputsOf(compiled), made);
-  await admin.ensureTopics(compiled.topics);
+  const shared: readonly string[] = [topics.watermarks, topics.deadLetters];
+  await admin.ensureTopics([...compiled.topics, ...controlTopics(topics).filter(({ name }) => shared.includes(name))]);
   await admin.close();
   const options = await engineOptions(
     {

@@ -11,7 +11,6 @@ import { EventCodec } from '../../../schemas/codec.ts';
 import { topicNames } from '../../../schemas/topics.ts';
 import { type TopicSpec } from '../../../streams/log.ts';
 import { MemoryRegistry } from '../../../streams/testing/memory-registry.ts';
-import { controlTopics } from '../../../streams/topology.ts';
 import { startTestBroker } from './test-broker.ts';
 
 /** Between `start` and `stop` topologies can run on it. */
@@ -27,7 +26,8 @@ export class TopologyWorld {
     this.#broker = await startTestBroker(this.folder, await freePort());
     this.#log = this.#client('test');
     const admin = this.#log.admin();
-    await admin.ensureTopics([...topics, ...controlTopics(this.names)]);
+    // what a topology shares with others it makes itself
+    await admin.ensureTopics(topics);
     await admin.close();
   }
 

@@ -199,3 +199,11 @@ test('a registry that never answers is named after a minute', async () => {
   const given = new HttpSchemaRegistry(`http://${address}`, clock, '--registry');
   await assert.rejects(given.schemaOf(4), failing('unreachable', /Check --registry/));
 });
+
+test('a registry that is not there is not taken for one that refuses the schema', async () => {
+  // the client tries some times by itself, by a clock of its own
+  const quick: Clock = { ...clock, sleep: () => clock.sleep(30_000) };
+  // nothing listens on port 1
+  const absent = new HttpSchemaRegistry('http://127.0.0.1:1', quick);
+  await assert.rejects(absent.register('visits-value', record), failing('unreachable', /Check SCHEMA_REGISTRY_URL/));
+});

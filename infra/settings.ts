@@ -1,6 +1,7 @@
 // Every setting, read and checked in one place: the environment first, then millrace.yaml in the working folder.
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { isIP } from 'node:net';
 import { join, resolve } from 'node:path';
 import type { parse as parseYaml } from 'yaml';
 import { Failure } from '../schemas/failure.ts';
@@ -41,6 +42,10 @@ export interface Settings {
   readonly stateCacheMb: number;
   /** where checkpoints of states go; null: nowhere */
   readonly checkpoints: CheckpointSettings | null;
+  /** where other machines read the states of this one's instances; null: nowhere, they are read in this data folder only */
+  readonly stateListener: StateListenerSettings | null;
+  /** what other machines must show to read states here, and are shown; null: none are asked */
+  readonly stateToken: string | null;
   /** event: inputs are merged by event time (replay); live: taken as they arrive */
   readonly time: 'event' | 'live';
   readonly device: 'cpu' | 'cuda';
@@ -59,6 +64,15 @@ export interface CheckpointSettings {
   /** another server than Amazon's; null: as the SDK finds it */
   readonly s3Endpoint: string | null;
   readonly intervalMs: number;
+}
+
+export interface StateListenerSettings {
+  /** the host by which others reach this machine */
+  readonly advertisedHost: string;
+  /** where it listens; null: on all addresses of this machine */
+  readonly host: string | null;
+  /** the first that is tried; 0: one that the system chooses */
+  readonly port: number;
 }
 
 interface Known {
@@ -96,6 +110,10 @@ export const KNOWN = [
   { name: 'MILLRACE_CHECKPOINTS', otherwise: '' },
   { name: 'MILLRACE_CHECKPOINTS_S3_ENDPOINT', otherwise: '' },
   { name: 'MILLRACE_CHECKPOINT_INTERVAL_MS', otherwise: '300000' },
+  { name: 'MILLRACE_ADVERTISED_HOST', otherwise: '' },
+  { name: 'MILLRACE_STATE_HOST', otherwise: '' },
+  { name: 'MILLRACE_STATE_PORT', otherwise: '0' },
+  { name: 'MILLRACE_STATE_TOKEN', otherwise: '' },
   { name: 'KAFKA_BROKERS', otherwise: '' },
   { name: 'KAFKA_TLS', otherwise: 'false' },
   { name: 'KAFKA_TLS_CA_FILE', otherwise: '' },
@@ -235,6 +253,7 @@ export function readSettings(
       read.text('MILLRACE_STANDBY_REPLICAS') === '' ? null : read.integer('MILLRACE_STANDBY_REPLICAS', 0, 10),
     stateCacheMb: read.integer('MILLRACE_STATE_CACHE_MB', 1, 65_536),
     checkpoints: readCheckpoints(read),
+    ...readStateAccess(read),
     time: read.choice('MILLRACE_TIME', ['live', 'event']),
     device: read.choice('MILLRACE_DEVICE', ['cpu', 'cuda']),
     logLevel: read.choice('MILLRACE_LOG_LEVEL', ['trace', 'debug', 'info', 'warn', 'error', 'silent']),
@@ -261,6 +280,33 @@ function readCheckpoints(read: Reading): CheckpointSettings | null {
   if (!/^(file:\/\/\/.|s3:\/\/.)/.test(place))
     throw wrong('MILLRACE_CHECKPOINTS', `is ${place}.`, 'Give file:///path or s3://bucket/prefix.');
   return { place, s3Endpoint, intervalMs };
+}
+
+// No message holds the token.
+function readStateAccess(read: Reading): Pick<Settings, 'stateListener' | 'stateToken'> {
+  const advertisedHost = read.text('MILLRACE_ADVERTISED_HOST');
+  const host = read.text('MILLRACE_STATE_HOST');
+  const port = read.integer('MILLRACE_STATE_PORT', 0, 65535);
+  const token = read.text('MILLRACE_STATE_TOKEN');
+  // it travels in a header
+  if (token !== '' && !/^[\x21-\x7e]{16,}$/.test(token))
+    throw wrong(
+      'MILLRACE_STATE_TOKEN',
+      'is too short, or has blanks or other than ASCII in it.',
+      'Give 16 characters or more, such as `openssl rand -hex 32` prints.',
+    );
+  if (advertisedHost === '') return { stateListener: null, stateToken: token === '' ? null : token };
+  if (!/^[\w.:-]+$/.test(advertisedHost))
+    throw wrong('MILLRACE_ADVERTISED_HOST', `is ${advertisedHost}.`, 'Give a name or an address, without a port.');
+  if (token === '')
+    throw wrong(
+      'MILLRACE_STATE_TOKEN',
+      'is missing, and MILLRACE_ADVERTISED_HOST lets others reach the states here.',
+      'Give the same token to all instances, such as `openssl rand -hex 32` prints.',
+    );
+  // a name may mean an address that only this machine knows
+  const listensAt = host !== '' ? host : isIP(advertisedHost) > 0 ? advertisedHost : null;
+  return { stateListener: { advertisedHost, host: listensAt, port }, stateToken: token };
 }
 
 // part of folder names, transactional ids and group instance ids

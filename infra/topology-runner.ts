@@ -4,7 +4,7 @@ import { Application } from '../streams/application.ts';
 import { requirePartitions } from '../streams/check-topics.ts';
 import { type CompiledTopology, compile } from '../streams/builder/compile.ts';
 import { type DeclaredTopology } from '../streams/builder/declaration.ts';
-import { type LogAdmin } from '../streams/log.ts';
+import { type LogAdmin, type MemberAddress } from '../streams/log.ts';
 import { controlTopics } from '../streams/topology.ts';
 import { Failure } from '../schemas/failure.ts';
 import { type Connections } from './connect.ts';
@@ -18,6 +18,8 @@ export interface RunOptions {
   readonly guarantee: 'exactly-once' | 'at-least-once';
   /** makes the sources and outputs that are not there, with as many partitions as the settings say; absent: refuses */
   readonly createTopics?: boolean;
+  /** where other machines reach this process's states; null, or absent: nowhere */
+  readonly address?: MemberAddress | null;
   /** told what the one who runs it may want to know */
   notice?(text: string): void;
   /** told how long each commit took */
@@ -25,7 +27,7 @@ export interface RunOptions {
 }
 
 /** What a thread of a topology is given. */
-export interface TopologyThread extends Omit<RunOptions, 'committed' | 'notice'> {
+export interface TopologyThread extends Omit<RunOptions, 'address' | 'committed' | 'notice'> {
   /** address of the module whose default export is the topology */
   readonly module: string;
 }
@@ -82,7 +84,7 @@ export async function runTopology(
   declared: DeclaredTopology,
   connections: Connections,
   settings: Settings,
-  { instance, guarantee, createTopics = false, notice, committed }: RunOptions,
+  { instance, guarantee, createTopics = false, address = null, notice, committed }: RunOptions,
 ): Promise<Application> {
   const { log, codec, topics } = connections;
   const name = instanceName(settings, instance);
@@ -113,6 +115,7 @@ export async function runTopology(
       role: declared.id,
       instance: name,
       standbyReplicas: settings.standbyReplicas,
+      address,
       stateCacheMb: settings.stateCacheMb,
       commitIntervalMs: settings.commitIntervalMs,
       live: settings.time === 'live',

@@ -9,6 +9,8 @@ import { ApplicationReports } from './roles/application-reports.ts';
 import { commitTimer, measureApplications } from './roles/engine-parts.ts';
 import { healthServer, portOf } from './roles/health-server.ts';
 import { readSettings } from './settings.ts';
+import { placesOf } from './state/group-places.ts';
+import { listenForOthers } from './state/state-listener.ts';
 import { StateServer } from './state/state-server.ts';
 import { type TopologyThread, loadTopology, runTopology } from './topology-runner.ts';
 
@@ -19,17 +21,18 @@ const declared = await loadTopology(module);
 const connections = connect(settings, declared.id);
 const metrics = new Registry();
 metrics.setDefaultLabels({ role: 'stream', instance });
+const reports = new ApplicationReports('stream', instance);
+const states = new StateServer(() => reports.applications, placesOf(settings, connections.log, systemClock));
 const application = await runTopology(declared, connections, settings, {
   ...options,
+  address: (await listenForOthers(states, settings))?.address ?? null,
   notice: (text) => process.stderr.write(`${text}\n`),
   committed: commitTimer(metrics, declared.id),
 });
-const reports = new ApplicationReports('stream', instance);
 measureApplications({ metrics, reports, clock: systemClock }, new Map([[declared.id, application]]));
 const file = streamFile(settings.dataDir, declared.id, instance);
 const server = healthServer({
-  ...{ metrics, reports, ready: () => true },
-  states: new StateServer(() => reports.applications, settings.dataDir),
+  ...{ metrics, reports, states, ready: () => true },
   failed: (error) => {
     throw error;
   },

@@ -11,6 +11,7 @@ import {
   type LogAdmin,
   type LogReader,
   type Membership,
+  type MembershipOptions,
   type TopicPartition,
   type TransactionSession,
   partitionId,
@@ -32,14 +33,12 @@ const TRANSACTION_TIMEOUT_MS = 60_000;
 const STOP_WITHIN_MS = 30_000;
 const ABORT_WITHIN_MS = 2000;
 
-export interface ApplicationOptions extends TaskSetOptions {
+export interface ApplicationOptions extends TaskSetOptions, Pick<MembershipOptions, 'address' | 'standbyReplicas'> {
   /**
    * Tells this instance from others of the same application; the same again after a restart. Whoever comes last is the instance: it
    * ends its predecessor's transaction, takes its place in the group, and finds its state.
    */
   readonly instance: string;
-  /** copies of each state besides the one that is worked on, each with another instance; absent: as the group is configured */
-  readonly standbyReplicas?: number;
   readonly guarantee: 'exactly-once' | 'at-least-once';
   readonly commitIntervalMs: number;
   /** false: inputs are merged by event time with the help of marks; true: taken as they arrive */
@@ -93,13 +92,14 @@ export class Application {
     this.#options = options;
     this.#reader = options.log.reader();
     this.#admin = options.log.admin();
-    const { spec, instance, standbyReplicas } = options;
+    const { spec, instance, standbyReplicas, address } = options;
     const units = unitsOf(spec.subTopologies, (store) => options.changelogTopic(store));
     this.#membership = options.log.membership({
       group: spec.id,
       topics: units.flatMap(({ topics }) => topics),
       ...{ instanceId: instance, units, keptStates: () => this.#tasks.kept() },
       ...(standbyReplicas === undefined ? {} : { standbyReplicas }),
+      ...(address === undefined ? {} : { address }),
     });
     this.#tasks = new TaskSet(options, {
       ...{ reader: this.#reader, admin: this.#admin, membership: this.#membership },

@@ -160,6 +160,12 @@ export interface KeptState extends UnitPartition {
   readonly position: number;
 }
 
+/** Where others reach what a member answers. */
+export interface MemberAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
 export interface TopicSpec {
   readonly name: string;
   readonly partitions: number;
@@ -184,6 +190,11 @@ export interface LogAdmin {
   offsets(partitions: readonly TopicPartition[]): Promise<readonly PartitionBounds[]>;
   /** Those of open transactions do not count, and are not waited for. */
   groupOffsets(group: string): Promise<readonly CommittedOffset[]>;
+  /**
+   * Where members say that they are reached, those of one group or of all that this program makes; none where groups do not keep it
+   * (streams groups do). Of members that have died too, until their session is over.
+   */
+  memberAddresses(group: string | null): Promise<readonly MemberAddress[]>;
   close(): Promise<void>;
 }
 
@@ -197,8 +208,10 @@ export interface MembershipOptions {
    * leaves them where their state is, and names standbys. Absent: partitions are assigned by topic.
    */
   readonly units?: readonly AssignmentUnit[];
-  /** copies of each state besides the one that is worked on; only with units. Absent: as the group is configured */
+  /** copies of each state besides the one that is worked on, each with another instance; only with units. Absent: as the group is configured */
   readonly standbyReplicas?: number;
+  /** where others reach this member: told to the group where it keeps such (streams groups do) */
+  readonly address?: MemberAddress;
   /** asked at each joining */
   keptStates?(): Promise<readonly KeptState[]>;
 }

@@ -3,6 +3,7 @@ import { Failure } from '../../schemas/failure.ts';
 import {
   type CommittedOffset,
   type LogAdmin,
+  type MemberAddress,
   type PartitionBounds,
   type TopicPartition,
   type TopicSpec,
@@ -11,6 +12,7 @@ import {
 import { type Cluster } from './cluster.ts';
 import { createTopicsV7, deleteTopicsV6, metadataV12 } from './library.ts';
 import { AT, listOffsets } from './list-offsets.ts';
+import { memberAddresses } from './member-addresses.ts';
 import { fetchOffsets } from './membership.ts';
 import { CODE, codeOf } from './protocol-error.ts';
 
@@ -116,6 +118,10 @@ export class KafkaAdmin implements LogAdmin {
 
   groupOffsets(group: string): Promise<readonly CommittedOffset[]> {
     return fetchOffsets(this.#cluster, group, null);
+  }
+
+  memberAddresses(group: string | null): Promise<readonly MemberAddress[]> {
+    return memberAddresses(this.#cluster, group);
   }
 
   async close(): Promise<void> {

@@ -17,6 +17,7 @@ export {
   initProducerIdV5,
   joinGroupV9,
   leaveGroupV5,
+  listGroupsV5,
   listOffsetsV9,
   listTransactionsV1,
   metadataV12,

@@ -47,7 +47,7 @@ export class KafkaMembership implements Membership {
       return this.#startWith(consumerProtocol(this.#cluster, this.#options), listener);
     await setStandbyReplicas(this.#cluster, this.#options);
     const start = (): Promise<void> =>
-      this.#startWith(streamsProtocol(this.#cluster, { ...this.#options, units }, randomUUID()), listener);
+      this.#startWith(streamsProtocol(this.#cluster, { ...this.#options, units }), listener);
     try {
       await start();
     } catch (error) {

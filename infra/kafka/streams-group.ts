@@ -1,5 +1,5 @@
 // StreamsGroupHeartbeat and StreamsGroupDescribe (KIP-1071, both version 0), which the library does not have.
-import { type AssignmentUnit, type KeptState, type UnitPartition } from '../../streams/log.ts';
+import { type AssignmentUnit, type KeptState, type MemberAddress, type UnitPartition } from '../../streams/log.ts';
 import { type Connection, type Reader, Writer } from './library.ts';
 
 const HEARTBEAT = 88;
@@ -21,6 +21,10 @@ export interface StreamsHeartbeat {
   /** given whenever `active` is */
   readonly standbys: readonly UnitPartition[] | null;
   readonly processId: string | null;
+  /** where this member is reached; null: as before, or nowhere */
+  readonly endpoint: MemberAddress | null;
+  /** of all members' endpoints, as it was told last: of the same the broker does not tell them again */
+  readonly endpointEpoch: number;
   readonly kept: readonly KeptState[] | null;
 }
 
@@ -36,12 +40,15 @@ export interface StreamsHeartbeatAnswer {
   readonly status: readonly { readonly code: number; readonly detail: string }[];
   /** null: as before */
   readonly tasks: StreamsTasks | null;
+  readonly endpointEpoch: number;
 }
 
 export interface StreamsMember {
   readonly memberId: string;
   readonly epoch: number;
   readonly instanceId: string | null;
+  readonly processId: string;
+  readonly endpoint: MemberAddress | null;
   readonly tasks: StreamsTasks;
 }
 
@@ -78,7 +85,7 @@ function heartbeatRequest(request: StreamsHeartbeat): Writer {
     .appendString(request.group)
     .appendString(request.memberId)
     .appendInt32(request.epoch)
-    .appendInt32(0)
+    .appendInt32(request.endpointEpoch)
     .appendString(request.instanceId)
     .appendString(null)
     .appendInt32(request.rebalanceTimeoutMs ?? -1);
@@ -86,7 +93,9 @@ function heartbeatRequest(request: StreamsHeartbeat): Writer {
   appendTasks(writer, request.active);
   appendTasks(writer, request.standbys);
   appendTasks(writer, request.active === null ? null : []);
-  writer.appendString(request.processId).appendInt8(-1).appendArray(null, none);
+  writer.appendString(request.processId);
+  appendEndpoint(writer, request.endpoint);
+  writer.appendArray(null, none);
   writer.appendArray(request.kept === null ? null : [...request.kept], (one, { unit, partition, position }) => {
     one.appendString(unit).appendInt32(partition).appendInt64(BigInt(position));
   });
@@ -95,6 +104,11 @@ function heartbeatRequest(request: StreamsHeartbeat): Writer {
 
 function none(): void {
   // for arrays that have no entries
+}
+
+function appendEndpoint(writer: Writer, endpoint: MemberAddress | null): void {
+  if (endpoint === null) writer.appendInt8(-1);
+  else writer.appendInt8(1).appendString(endpoint.host).appendUnsignedInt16(endpoint.port).appendTaggedFields();
 }
 
 function appendTopology(writer: Writer, units: readonly AssignmentUnit[] | null): void {
@@ -145,7 +159,7 @@ function parseHeartbeat(reader: Reader): StreamsHeartbeatAnswer {
   const status = reader.readNullableArray((one) => ({ code: one.readInt8(), detail: one.readString() })) ?? [];
   const [active, standbys, warmups] = [readTasks(reader), readTasks(reader), readTasks(reader)];
   const tasks = active === null ? null : { active, standbys: [...(standbys ?? []), ...(warmups ?? [])] };
-  return { epoch, intervalMs, status, tasks };
+  return { epoch, intervalMs, status, tasks, endpointEpoch: reader.readInt32() };
 }
 
 function readTasks(reader: Reader): UnitPartition[] | null {
@@ -216,19 +230,22 @@ function readMember(reader: Reader): StreamsMember {
   reader.readString();
   reader.readString();
   reader.readInt32();
-  reader.readString();
-  if (reader.readInt8() >= 0) {
-    reader.readString();
-    reader.readUnsignedInt16();
-    reader.readTaggedFields();
-  }
+  const processId = reader.readString();
+  const endpoint = readEndpoint(reader);
   reader.readArray((tag) => [tag.readString(), tag.readString()]);
   for (let list = 0; list < 2; list += 1)
     reader.readArray((offset) => [offset.readString(), offset.readInt32(), offset.readInt64()]);
   const assigned = readAssignment(reader);
   readAssignment(reader);
   reader.readBoolean();
-  return { memberId, epoch, instanceId, tasks: assigned };
+  return { memberId, epoch, instanceId, processId, endpoint, tasks: assigned };
+}
+
+function readEndpoint(reader: Reader): MemberAddress | null {
+  if (reader.readInt8() < 0) return null;
+  const endpoint = { host: reader.readString(), port: reader.readUnsignedInt16() };
+  reader.readTaggedFields();
+  return endpoint;
 }
 
 function readAssignment(reader: Reader): StreamsTasks {

@@ -1,5 +1,6 @@
 // The group protocol for applications with state (KIP-1071, Kafka 4.2 and newer): the broker knows the units and their changelogs,
 // leaves units where their state is, and names who keeps standby copies.
+import { randomUUID } from 'node:crypto';
 import { Failure } from '../../schemas/failure.ts';
 import { type HeartbeatAnswer, type HeartbeatRequest } from '../../streams/group-member.ts';
 import {
@@ -26,6 +27,8 @@ const FEATURE = 'streams.version';
 /** A status that no waiting mends: topics that differ in their number of partitions. */
 const INCORRECTLY_PARTITIONED = 2;
 const EMPTY_JOIN_TIMEOUT_MS = 10_000;
+/** Process ids begin so: what other programs advertise is not ours to ask. */
+export const OF_THIS_PROGRAM = 'millrace/';
 
 export type StatefulGroup = MembershipOptions & { readonly units: readonly AssignmentUnit[] };
 
@@ -93,17 +96,24 @@ export async function resetEmptyGroup(cluster: Cluster, group: string): Promise<
   }
 }
 
-export function streamsProtocol(cluster: Cluster, options: StatefulGroup, processId: string): KafkaGroupProtocol {
+/** What of a heartbeat is the process's, and stays. */
+interface Told {
+  readonly processId: string;
+  endpointEpoch: number;
+}
+
+export function streamsProtocol(cluster: Cluster, options: StatefulGroup): KafkaGroupProtocol {
   const { group } = options;
+  const told = { processId: `${OF_THIS_PROGRAM}${randomUUID()}`, endpointEpoch: 0 };
   const members = async (): Promise<StreamsMember[]> =>
     streamsMembers(await cluster.coordinator(COORDINATOR.group, group), group);
-  return groupProtocol(cluster, group, (request) => heartbeat(cluster, options, processId, request), members);
+  return groupProtocol(cluster, group, (request) => heartbeat(cluster, options, told, request), members);
 }
 
 async function heartbeat(
   cluster: Cluster,
   options: StatefulGroup,
-  processId: string,
+  told: Told,
   request: HeartbeatRequest,
 ): Promise<HeartbeatAnswer> {
   const { group, units } = options;
@@ -116,8 +126,11 @@ async function heartbeat(
     ...{ group, memberId, epoch, instanceId, rebalanceTimeoutMs, active, kept },
     topology: joining ? units : null,
     standbys: active === null ? null : (request.standbys ?? []),
-    processId: joining ? processId : null,
+    processId: joining ? told.processId : null,
+    endpoint: joining ? (options.address ?? null) : null,
+    endpointEpoch: told.endpointEpoch,
   });
+  told.endpointEpoch = answer.endpointEpoch;
   const wrong = answer.status.find(({ code }) => code === INCORRECTLY_PARTITIONED);
   if (wrong !== undefined)
     throw new Failure('conflict', `The topics of the group ${group} do not go together: ${wrong.detail}`, {

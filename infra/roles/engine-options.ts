@@ -7,7 +7,7 @@ import { type TopicNames } from '../../schemas/topics.ts';
 import { Application, type ApplicationOptions } from '../../streams/application.ts';
 import { type Clock } from '../../streams/clock.ts';
 import { headerMaker } from '../../streams/event-headers.ts';
-import { type Log } from '../../streams/log.ts';
+import { type Log, type MemberAddress } from '../../streams/log.ts';
 import { type ApplicationSpec } from '../../streams/processor.ts';
 import { DEFAULT_POLICIES } from '../../streams/failure-policies.ts';
 import { type DeadLettered } from '../../streams/task-commit.ts';
@@ -25,6 +25,8 @@ export interface EngineParts {
   readonly role: string;
   readonly instance: string;
   readonly standbyReplicas: number | null;
+  /** where other machines reach this process's states; null: nowhere */
+  readonly address: MemberAddress | null;
   /** decoded state in memory, per application and process (streams/README.md, "What is in memory") */
   readonly stateCacheMb: number;
   readonly checkpoints: CheckpointSettings | null;
@@ -54,6 +56,7 @@ export async function engineOptions(parts: EngineParts, spec: ApplicationSpec): 
     stores: rocksStores(join(parts.stateDir)),
     instance: parts.instance,
     ...(parts.standbyReplicas === null ? {} : { standbyReplicas: parts.standbyReplicas }),
+    ...(parts.address === null ? {} : { address: parts.address }),
     ...(parts.checkpoints === null ? {} : { checkpoints: await checkpointsAt(parts.checkpoints) }),
     notice: (text) => parts.notice?.(text),
     guarantee: 'exactly-once',

@@ -10,7 +10,7 @@ import { measureRestores, measureTasks } from './task-metrics.ts';
 
 /** @param application as metrics name it */
 export function engineParts(context: RoleContext, application: string): EngineParts {
-  const { settings, role, instance, clock, kafka, codec, topics, metrics, logger } = context;
+  const { settings, role, instance, address, clock, kafka, codec, topics, metrics, logger } = context;
   return {
     log: kafka,
     clock,
@@ -20,6 +20,7 @@ export function engineParts(context: RoleContext, application: string): EnginePa
     role,
     instance,
     standbyReplicas: settings.standbyReplicas,
+    address,
     stateCacheMb: settings.stateCacheMb,
     checkpoints: settings.checkpoints,
     notice: (text) => logger.warn(text),

@@ -49,7 +49,7 @@ export async function run(context: RoleContext): Promise<RunningRole> {
     routes: [
       webConsole.routes,
       v2Routes(scoring),
-      stateRoutes(dataDir, clock),
+      stateRoutes(context.places, clock),
       mlflowRoutes({
         view: registry,
         artifacts,

@@ -9,6 +9,8 @@ import { diskFull, isDiskFull } from '../disk-space.ts';
 import { writeInstanceFile } from '../instances.ts';
 import { makeLogger } from '../logging.ts';
 import { instanceName, readSettings } from '../settings.ts';
+import { placesOf } from '../state/group-places.ts';
+import { listenForOthers } from '../state/state-listener.ts';
 import { StateServer } from '../state/state-server.ts';
 import { ApplicationReports } from './application-reports.ts';
 import { type RoleContext, type RunningRole } from './context.ts';
@@ -25,6 +27,9 @@ const PROGRAMS: Readonly<Record<Role, () => Promise<{ run(context: RoleContext):
   analytics: () => import('./analytics.ts'),
   gateway: () => import('./gateway.ts'),
 };
+
+/** Of the platform's applications feature views can be read from outside. */
+const STATES_OF: ReadonlySet<Role> = new Set(['features']);
 
 /** A role that does not stop by itself within this time is ended. */
 const STOP_WITHIN_MS = 8000;
@@ -68,13 +73,15 @@ export async function runRole(role: Role, copy: string, statusFile: string | nul
   process.on('SIGINT', () => end(0));
   process.on('unhandledRejection', failed);
   const reports = new ApplicationReports(role, instance);
-  const states = new StateServer(() => reports.applications, settings.dataDir);
+  const places = placesOf(settings, log, systemClock);
+  const states = new StateServer(() => reports.applications, places);
   const server = healthServer({ metrics, reports, states, ready: () => ready, failed });
   const program = await PROGRAMS[role]();
-  const context: RoleContext = {
+  const context: Omit<RoleContext, 'address'> = {
     settings,
     role,
     instance,
+    places,
     clock: systemClock,
     logger,
     kafka: log,
@@ -86,7 +93,8 @@ export async function runRole(role: Role, copy: string, statusFile: string | nul
     failed,
   };
   try {
-    running = await program.run(context);
+    const listener = STATES_OF.has(role) ? await listenForOthers(states, settings) : null;
+    running = await program.run({ ...context, address: listener?.address ?? null });
   } catch (error) {
     failed(error);
   }

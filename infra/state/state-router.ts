@@ -4,7 +4,7 @@ import { partitionOfKey } from '../../streams/murmur2.ts';
 import { type Position, type StateAnswer, type StateRow, type Wanted, byKey } from '../../streams/queries/question.ts';
 import { unknownStore } from '../../streams/queries/state-queries.ts';
 import { Failure } from '../../schemas/failure.ts';
-import { type HeldStores, type StatePlace } from './places.ts';
+import { type HeldStores, type Places, type StatePlace } from './places.ts';
 
 /** How far the answer has to be, and how long that may take. */
 export interface Bound {
@@ -49,8 +49,16 @@ export interface RangeWanted {
   readonly limit: number;
 }
 
+interface Looked {
+  readonly place: StatePlace;
+  readonly stores: readonly HeldStores[];
+  readonly isRefused: boolean;
+}
+
 interface Placed {
   readonly partitions: number;
+  /** names of the places that take no question from here */
+  readonly refusing: readonly string[];
   readonly owners: ReadonlyMap<number, StatePlace>;
 }
 
@@ -58,19 +66,21 @@ interface Placed {
 const RETRY_MS = 50;
 
 export class StateRouter {
-  readonly #places: () => readonly StatePlace[];
+  readonly #places: Places;
   readonly #clock: Clock;
   /** as of the last look */
   readonly #placed = new Map<string, Placed>();
+  /** under way, by application */
+  readonly #looks = new Map<string | null, Promise<readonly Looked[]>>();
 
-  constructor(places: () => readonly StatePlace[], clock: Clock) {
+  constructor(places: Places, clock: Clock) {
     this.#places = places;
     this.#clock = clock;
   }
 
   /** What can be asked for, by name. */
   async stores(): Promise<TellStore[]> {
-    const held = (await this.#look()).flatMap(({ stores }) => stores);
+    const held = (await this.#look(null)).flatMap(({ stores }) => stores);
     const all = held.flatMap(({ application, stores }) => stores.map((store) => ({ application, ...store })));
     return [...Map.groupBy(all, ({ application, name }) => JSON.stringify([application, name])).entries()]
       .sort(([a], [b]) => (a < b ? -1 : 1))
@@ -140,14 +150,14 @@ export class StateRouter {
     const { application, store } = at;
     const untilMs = this.#clock.monotonicMs() + waitMs;
     for (let looks = 0; ; looks += 1) {
-      const { owners } = await this.#placedOf(at, looks > 0);
+      const { owners, refusing } = await this.#placedOf(at, looks > 0);
       const question = {
         ...{ store, partition, wanted, atLeast },
         waitMs: Math.ceil(Math.max(0, untilMs - this.#clock.monotonicMs())),
       };
       const answer = (await owners.get(partition)?.ask({ application, question })) ?? null;
       if (answer !== null) return answer;
-      if (looks > 0 && this.#clock.monotonicMs() >= untilMs) throw notOwned(at, partition, waitMs);
+      if (looks > 0 && this.#clock.monotonicMs() >= untilMs) throw notOwned(at, partition, waitMs, refusing);
       if (looks > 0) await this.#clock.sleep(RETRY_MS);
     }
   }
@@ -156,32 +166,51 @@ export class StateRouter {
     const id = JSON.stringify([at.application, at.store]);
     const known = this.#placed.get(id);
     if (known !== undefined && !afresh) return known;
-    const held = await this.#look();
-    const placed = placedIn(held, at);
+    const placed = placedIn(await this.#look(at.application), at);
     this.#placed.set(id, placed);
     return placed;
   }
 
-  async #look(): Promise<{ readonly place: StatePlace; readonly stores: readonly HeldStores[] }[]> {
-    return Promise.all(this.#places().map(async (place) => ({ place, stores: (await place.held()) ?? [] })));
+  /** One at a time: many partitions on the move must not multiply the questions to all. */
+  #look(application: string | null): Promise<readonly Looked[]> {
+    const under = this.#looks.get(application);
+    if (under !== undefined) return under;
+    const look = this.#lookNow(application).finally(() => this.#looks.delete(application));
+    this.#looks.set(application, look);
+    return look;
+  }
+
+  async #lookNow(application: string | null): Promise<readonly Looked[]> {
+    const places = await this.#places(application);
+    return Promise.all(
+      places.map(async (place): Promise<Looked> => {
+        const held = await place.held();
+        return held === 'refused'
+          ? { place, stores: [], isRefused: true }
+          : { place, stores: held ?? [], isRefused: false };
+      }),
+    );
   }
 }
 
 /** @throws Failure `unknown_name` */
-function placedIn(
-  held: readonly { readonly place: StatePlace; readonly stores: readonly HeldStores[] }[],
-  { application, store }: StoreAt,
-): Placed {
-  const running = held.flatMap(({ place, stores }) =>
+function placedIn(looked: readonly Looked[], { application, store }: StoreAt): Placed {
+  const running = looked.flatMap(({ place, stores }) =>
     stores
       .filter((one) => one.application === application)
       .flatMap((one) => one.stores.map((kept) => ({ place, kept }))),
   );
+  const refusing = looked.flatMap(({ place, isRefused }) => (isRefused ? [place.name] : []));
   if (running.length === 0) {
-    const known = [...new Set(held.flatMap(({ stores }) => stores.map((one) => one.application)))].sort();
+    const known = [...new Set(looked.flatMap(({ stores }) => stores.map((one) => one.application)))].sort();
     throw new Failure('unknown_name', `No application ${application} with states to read runs here.`, {
       field: 'application',
-      fix: known.length === 0 ? 'Start it with `millrace stream`.' : `Start it, or name one of ${known.join(', ')}.`,
+      fix:
+        refusing.length > 0
+          ? sameToken(refusing)
+          : known.length === 0
+            ? 'Start it with `millrace stream`.'
+            : `Start it, or name one of ${known.join(', ')}.`,
     });
   }
   const named = running.filter(({ kept }) => kept.name === store);
@@ -189,15 +218,28 @@ function placedIn(
   if (first === undefined) throw unknownStore(application, store, [...new Set(running.map(({ kept }) => kept.name))]);
   return {
     partitions: first.kept.partitions,
+    refusing,
     owners: new Map(named.flatMap(({ place, kept }) => kept.here.map((partition) => [partition, place] as const))),
   };
 }
 
-function notOwned({ application, store }: StoreAt, partition: number, waitMs: number): Failure {
+function sameToken(refusing: readonly string[]): string {
+  return `${refusing.join(', ')} refuses to answer: give all instances, and who asks them, the same MILLRACE_STATE_TOKEN.`;
+}
+
+function notOwned(
+  { application, store }: StoreAt,
+  partition: number,
+  waitMs: number,
+  refusing: readonly string[],
+): Failure {
   return new Failure(
     'not_ready',
     `Nobody works on partition ${partition} of ${store} in ${application} after ${Math.round(waitMs)} ms.`,
-    { field: 'partition', fix: 'It is being restored, or moves: wait longer, or ask again.' },
+    {
+      field: 'partition',
+      fix: refusing.length > 0 ? sameToken(refusing) : 'It is being restored, or moves: wait longer, or ask again.',
+    },
   );
 }
 

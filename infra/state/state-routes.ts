@@ -1,13 +1,13 @@
-// The state paths of the gateway: states of declared topologies, wherever on this machine they run.
+// The state paths of the gateway: states of declared topologies, wherever they run.
 import { type FastifyRequest } from 'fastify';
 import { type RoutePlugin } from '../../serving/gateway.ts';
 import { type Clock } from '../../streams/clock.ts';
-import { placesOf } from './places.ts';
+import { type Places } from './places.ts';
 import { answerState } from './state-http.ts';
 import { StateRouter } from './state-router.ts';
 
-export function stateRoutes(dataDir: string, clock: Clock): RoutePlugin {
-  const router = new StateRouter(() => placesOf(dataDir), clock);
+export function stateRoutes(places: Places, clock: Clock): RoutePlugin {
+  const router = new StateRouter(places, clock);
   return async (app) => {
     const answer = (request: FastifyRequest): Promise<unknown> =>
       answerState(router, {

@@ -1,11 +1,11 @@
-// The state paths of a process's loopback port: the public ones, answered for the whole data folder, and the one by which processes
-// ask each other.
+// The state paths of a process: the public ones, answered for all places, and the one by which processes ask each other. They are
+// on its loopback port, and where others may read states on a port for them (state-listener.ts).
 import { type IncomingMessage, type ServerResponse } from 'node:http';
 import { problemOf } from '../../serving/problem.ts';
 import { Failure } from '../../schemas/failure.ts';
 import { type Application } from '../../streams/application.ts';
 import { systemClock } from '../clock.ts';
-import { HERE_PATH, type PlacedQuestion, StateHere, placesOf } from './places.ts';
+import { HERE_PATH, type PlacedQuestion, type Places, StateHere } from './places.ts';
 import { answerState } from './state-http.ts';
 import { StateRouter } from './state-router.ts';
 
@@ -15,26 +15,16 @@ export class StateServer {
   readonly #here: StateHere;
   readonly #router: StateRouter;
 
-  constructor(applications: () => readonly Application[], dataDir: string) {
+  constructor(applications: () => readonly Application[], places: Places) {
     this.#here = new StateHere(() => applications().map(({ queries }) => queries));
-    this.#router = new StateRouter(() => placesOf(dataDir), systemClock);
+    this.#router = new StateRouter(places, systemClock);
   }
 
   /** @returns false: it is none of these paths */
   take(request: IncomingMessage, response: ServerResponse): boolean {
     const path = (request.url ?? '').replace(/\?.*$/, '');
     if (path !== HERE_PATH && path !== '/state' && !path.startsWith('/state/')) return false;
-    this.#answer(request, path)
-      .then((body) => ({ status: 200, body }))
-      .catch(problemOf)
-      .then(({ status, body }) =>
-        response.writeHead(status, { 'Content-Type': 'application/json' }).end(JSON.stringify(body)),
-      )
-      // an answer that cannot be written as JSON is the asker's to hear of, not the end of the process
-      .catch((error: unknown) => {
-        const { status, body } = problemOf(error);
-        response.writeHead(status, { 'Content-Type': 'application/json' }).end(JSON.stringify(body));
-      });
+    answerWith(response, this.#answer(request, path));
     return true;
   }
 
@@ -44,6 +34,19 @@ export class StateServer {
     if (path === HERE_PATH) return method === 'POST' ? this.#here.ask(body as PlacedQuestion) : this.#here.held();
     return answerState(this.#router, { method, url, body, header: (name) => request.headers[name]?.toString() });
   }
+}
+
+/** What it resolves to as JSON, or what went wrong. */
+export function answerWith(response: ServerResponse, body: Promise<unknown>): void {
+  const write = ({ status, body: told }: { status: number; body: unknown }): void => {
+    response.writeHead(status, { 'Content-Type': 'application/json' }).end(JSON.stringify(told));
+  };
+  body
+    .then((told) => ({ status: 200, body: told }))
+    .catch(problemOf)
+    .then(write)
+    // an answer that cannot be written as JSON is the asker's to hear of, not the end of the process
+    .catch((error: unknown) => write(problemOf(error)));
 }
 
 async function jsonOf(request: IncomingMessage): Promise<unknown> {

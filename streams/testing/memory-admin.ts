@@ -2,6 +2,7 @@
 import {
   type CommittedOffset,
   type LogAdmin,
+  type MemberAddress,
   type PartitionBounds,
   type TopicPartition,
   type TopicSpec,
@@ -44,6 +45,11 @@ export class MemoryAdmin implements LogAdmin {
 
   groupOffsets(group: string): Promise<readonly CommittedOffset[]> {
     return this.#calls.retrying(`Reading the offsets of ${group}`, (broker) => broker.groupOffsets(group, null));
+  }
+
+  /** Its groups are consumer groups, which keep none. */
+  async memberAddresses(): Promise<readonly MemberAddress[]> {
+    return [];
   }
 
   async close(): Promise<void> {

@@ -265,6 +265,7 @@ export const MUTATIONS: readonly (() => Mutation)[] = [
           listTopics: () => admin.listTopics(),
           deleteTopics: (topics) => admin.deleteTopics(topics),
           groupOffsets: (group) => admin.groupOffsets(group),
+          memberAddresses: (group) => admin.memberAddresses(group),
           close: () => admin.close(),
           offsets: async (partitions) => {
             const bounds = await admin.offsets(partitions);

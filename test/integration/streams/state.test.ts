@@ -1,5 +1,5 @@
 // Reading states on Apache Kafka: two instances of a declared topology with RocksDB, asked over HTTP and by `millrace state`; once of
-// a step, once of declared windows.
+// a step, once of declared windows, and once as two processes with data folders of their own, as two machines have.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
@@ -13,6 +13,7 @@ import { removeInstanceFile, streamFile, writeInstanceFile } from '../../../infr
 import { ApplicationReports } from '../../../infra/roles/application-reports.ts';
 import { healthServer, portOf } from '../../../infra/roles/health-server.ts';
 import { readSettings } from '../../../infra/settings.ts';
+import { HERE_PATH, type HeldStores, placesIn } from '../../../infra/state/places.ts';
 import { StateServer } from '../../../infra/state/state-server.ts';
 import { runTopology } from '../../../infra/topology-runner.ts';
 import { type Application } from '../../../streams/application.ts';
@@ -22,6 +23,7 @@ import { topology } from '../../../streams/builder/topology.ts';
 import { windows } from '../../../streams/builder/windows.ts';
 import { partitionOfKey } from '../../../streams/murmur2.ts';
 import { type Position, byKey } from '../../../streams/queries/question.ts';
+import { Machine, startSchemaRegistry } from './machines.ts';
 import { TopologyWorld } from './topology-world.ts';
 
 const PARTITIONS = 4;
@@ -53,9 +55,14 @@ const world = new TopologyWorld();
 const dataDir = join(world.folder, 'data');
 
 before(() =>
-  world.start(['payments', 'purchases', 'recent-rows'].map((name) => ({ name, partitions: PARTITIONS, config: {} }))),
+  world.start(
+    ['payments', 'purchases', 'recent-rows', 'sales', 'visits', 'visit-rows'].map((name) => ({
+      ...{ name, partitions: PARTITIONS, config: {} },
+    })),
+  ),
 );
 after(async () => {
+  for (const machine of machines) await machine.end('SIGKILL');
   // what a failed test has left running would keep its process alive
   for (const instance of running) await instance.stop();
   await world.stop();
@@ -68,6 +75,7 @@ interface Instance {
 }
 
 const running = new Set<Instance>();
+let machines: readonly Machine[] = [];
 
 async function start(instance: string, of: DeclaredTopology = declared): Promise<Instance> {
   const settings = readSettings({ MILLRACE_DATA_DIR: dataDir, MILLRACE_COMMIT_INTERVAL_MS: '50' });
@@ -76,7 +84,14 @@ async function start(instance: string, of: DeclaredTopology = declared): Promise
   const reports = new ApplicationReports('stream', instance);
   reports.watch(new Map([[of.id, application]]));
   const server = healthServer({
-    ...{ metrics: new Registry(), reports, states: new StateServer(() => reports.applications, dataDir) },
+    ...{
+      metrics: new Registry(),
+      reports,
+      states: new StateServer(
+        () => reports.applications,
+        async () => placesIn(dataDir),
+      ),
+    },
     ready: () => true,
     failed: (error) => {
       throw error;
@@ -244,4 +259,75 @@ test('declared windows are read as their last rows say, from either instance, an
   });
   assert.deepEqual(rows, await lastRows('recent-rows'));
   await one.stop();
+});
+
+type Rows = readonly { readonly key: string; readonly value: unknown }[];
+
+async function rowsOf(url: string, path: string, atLeast: Position, init: RequestInit = {}): Promise<Rows> {
+  const query = `wait_ms=40000&position=${encodeURIComponent(JSON.stringify(atLeast))}`;
+  const answer = await fetch(`${url}/state/tills/${path}?${query}`, init);
+  const body = (await answer.json()) as { rows: Rows };
+  assert.equal(answer.status, 200, JSON.stringify(body));
+  return body.rows;
+}
+
+/** How many partitions of a store it works on itself. */
+async function ownedBy({ url }: Machine, store: string): Promise<number> {
+  const held = (await (await fetch(`${url}${HERE_PATH}`)).json()) as readonly HeldStores[];
+  return held.flatMap(({ stores }) => stores).find(({ name }) => name === store)?.here.length ?? 0;
+}
+
+test('of two machines each answers for both; one that is killed is taken over from; strangers are refused', async (context) => {
+  const registry = await startSchemaRegistry();
+  context.after(() => registry.close());
+  const token = 'a-token-of-the-tests';
+  const machine = (name: string, host: string): Machine =>
+    new Machine(world.folder, name, {
+      ...{ KAFKA_BROKERS: world.address, SCHEMA_REGISTRY_URL: `http://127.0.0.1:${portOf(registry)}` },
+      ...{ MILLRACE_COMMIT_INTERVAL_MS: '50', MILLRACE_STATE_TOKEN: token, MILLRACE_ADVERTISED_HOST: host },
+    });
+  const [one, two] = [machine('first', '127.0.0.1'), machine('second', '127.0.0.1')];
+  machines = [one, two];
+  await Promise.all(machines.map((each) => each.start('tills-topology.ts')));
+  for (const store of ['sold', 'recent'])
+    while ((await ownedBy(one, store)) !== 2 || (await ownedBy(two, store)) !== 2) await systemClock.sleep(20);
+
+  const of = (value: unknown): { key: string; value: unknown }[] => KEYS.map((key) => ({ key, value }));
+  const sold = await produce('sales', of(7));
+  const visited = await produce('visits', of({ at: START_MS }));
+  const sales = of(7).sort(byKey);
+  const visits = of({ eventTimeMs: START_MS, values: { visits_5m: 1 } }).sort(byKey);
+  const many = { method: 'POST', body: JSON.stringify({ keys: KEYS }) };
+  const all = { application: 'tills', partitions: PARTITIONS, owned: [0, 1, 2, 3] };
+  for (const { url } of machines) {
+    assert.deepEqual(await rowsOf(url, 'sold', sold), sales);
+    assert.deepEqual(await rowsOf(url, 'recent', visited), visits);
+    const found = of(7).map((row) => ({ ...row, found: true }));
+    assert.deepEqual(await rowsOf(url, 'sold', sold, many), found);
+    assert.deepEqual(await (await fetch(`${url}/state`)).json(), {
+      stores: [
+        { ...all, store: 'recent', sources: ['visits'] },
+        { ...all, store: 'sold', sources: ['sales'] },
+      ],
+    });
+  }
+  // one that runs nothing and is not reached itself
+  assert.equal(await machine('third', '').millrace('state', 'tills', 'sold', 'card-3'), 'card-3\t7\n');
+
+  const admin = world.log.admin();
+  const addresses = await admin.memberAddresses('tills');
+  await admin.close();
+  assert.equal(addresses.length, 2);
+  const bearer = (shown: string): RequestInit => ({ headers: { Authorization: `Bearer ${shown}` } });
+  for (const { host, port } of addresses) {
+    assert.deepEqual(await rowsOf(`http://${host}:${port}`, 'sold', sold, bearer(token)), sales);
+    for (const init of [{}, bearer('the-token-of-others')])
+      for (const path of ['/state', '/state/tills/sold/card-3', HERE_PATH])
+        assert.equal((await fetch(`http://${host}:${port}${path}`, init)).status, 401);
+  }
+
+  await one.end('SIGKILL');
+  const again = await produce('sales', of(7));
+  assert.deepEqual(await rowsOf(two.url, 'sold', again), of(14).sort(byKey));
+  await two.end('SIGTERM');
 });

@@ -36,8 +36,13 @@ export class TopologyWorld {
     return this.#log;
   }
 
+  /** of the broker */
+  get address(): string {
+    return this.#broker?.address ?? '';
+  }
+
   #client(clientId: string): KafkaLog {
-    return new KafkaLog({ brokers: [this.#broker?.address ?? ''], clientId, clock: systemClock });
+    return new KafkaLog({ brokers: [this.address], clientId, clock: systemClock });
   }
 
   /** Those of an instance; the log is its own to close. */

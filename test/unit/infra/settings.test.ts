@@ -69,6 +69,24 @@ test('checkpoints have a place, or there are none', () => {
     assert.throws(() => read({ MILLRACE_CHECKPOINTS: place }), refused('MILLRACE_CHECKPOINTS', /file:.*s3:/));
 });
 
+test('states are read from elsewhere with a token only', () => {
+  assert.deepEqual([read().stateListener, read().stateToken], [null, null]);
+  const token = 'sixteen-letters!';
+  const given = (host: string, more: Environment = {}) =>
+    read({ MILLRACE_ADVERTISED_HOST: host, MILLRACE_STATE_TOKEN: token, ...more });
+  assert.deepEqual([read({ MILLRACE_STATE_TOKEN: token }).stateListener, given('m1').stateToken], [null, token]);
+  // a name may mean loopback on its own machine; an address is what it is
+  assert.deepEqual(given('m1.example').stateListener, { advertisedHost: 'm1.example', host: null, port: 0 });
+  assert.deepEqual(given('fe80::1').stateListener, { advertisedHost: 'fe80::1', host: 'fe80::1', port: 0 });
+  assert.deepEqual(given('m1', { MILLRACE_STATE_HOST: '10.0.0.7', MILLRACE_STATE_PORT: '7070' }).stateListener, {
+    ...{ advertisedHost: 'm1', host: '10.0.0.7', port: 7070 },
+  });
+  assert.throws(() => read({ MILLRACE_ADVERTISED_HOST: 'm1' }), refused('MILLRACE_STATE_TOKEN', /is missing/));
+  for (const wrong of ['http://m1', 'm1/x', 'm 1'])
+    assert.throws(() => given(wrong), refused('MILLRACE_ADVERTISED_HOST', /./));
+  assert.throws(() => given('m1', { MILLRACE_STATE_PORT: '70000' }), refused('MILLRACE_STATE_PORT', /from 0 to 65535/));
+});
+
 test('what points to clusters is passed on', () => {
   const settings = read({
     KAFKA_BROKERS: 'one:9092, two:9093',
@@ -180,6 +198,10 @@ test('a password is in no message', () => {
       (error: unknown) =>
         error instanceof Failure && !error.advice.includes('hunter2') && error.advice.includes('click.example'),
     );
+  assert.throws(
+    () => read({ MILLRACE_STATE_TOKEN: 'hunter2' }),
+    (error: unknown) => error instanceof Failure && !error.advice.includes('hunter2'),
+  );
   assert.equal(shownUrl('https://ada:hunter2@click.example:8443/x'), 'https://***@click.example:8443/x');
   assert.equal(shownUrl('http://click.example/a@b'), 'http://click.example/a@b');
 });

@@ -88,7 +88,10 @@ before(async () => {
   await allCommitted.promise;
   server = healthServer({
     ...{ metrics, reports, ready: () => true },
-    states: new StateServer(() => reports.applications, folder),
+    states: new StateServer(
+      () => reports.applications,
+      async () => [],
+    ),
     failed: (error) => {
       throw error;
     },

@@ -10,6 +10,7 @@ import { removeInstanceFile, streamFile, writeInstanceFile } from '../../../../i
 import { ApplicationReports } from '../../../../infra/roles/application-reports.ts';
 import { healthServer, portOf } from '../../../../infra/roles/health-server.ts';
 import { rocksStores } from '../../../../infra/rocksdb/rocksdb-stores.ts';
+import { type Places, placesIn } from '../../../../infra/state/places.ts';
 import { StateServer } from '../../../../infra/state/state-server.ts';
 import { Application } from '../../../../streams/application.ts';
 import { compile } from '../../../../streams/builder/compile.ts';
@@ -23,6 +24,7 @@ import { MemoryLog } from '../../../../streams/testing/memory-log.ts';
 export interface RunningInstance {
   readonly application: Application;
   readonly server: Server;
+  readonly states: StateServer;
   stop(): Promise<void>;
 }
 
@@ -50,7 +52,12 @@ export class Instances {
     });
   }
 
-  async start(instance: string, commitIntervalMs = 10): Promise<RunningInstance> {
+  /** @param places where it asks; absent: in the data folder that all share */
+  async start(
+    instance: string,
+    commitIntervalMs = 10,
+    places: Places = async () => placesIn(this.folder),
+  ): Promise<RunningInstance> {
     const { id } = this.#declared;
     const application = new Application({
       ...{ spec: this.#compiled().spec, clock: systemClock, instance, live: true },
@@ -70,7 +77,7 @@ export class Instances {
     application.finished.catch(() => undefined);
     const reports = new ApplicationReports('stream', instance);
     reports.watch(new Map([[id, application]]));
-    const states = new StateServer(() => reports.applications, this.folder);
+    const states = new StateServer(() => reports.applications, places);
     const server = healthServer({
       ...{ metrics: new Registry(), reports, states, ready: () => true },
       failed: (error) => {
@@ -83,6 +90,7 @@ export class Instances {
     return {
       application,
       server,
+      states,
       stop: async () => {
         await application.stop();
         removeInstanceFile(file);

@@ -4,7 +4,7 @@ import { after, before, test } from 'node:test';
 import { systemClock } from '../../../../infra/clock.ts';
 import { buildGateway } from '../../../../serving/gateway.ts';
 import { portOf } from '../../../../infra/roles/health-server.ts';
-import { placesOf } from '../../../../infra/state/places.ts';
+import { placesIn } from '../../../../infra/state/places.ts';
 import { stateRoutes } from '../../../../infra/state/state-routes.ts';
 import { StateRouter } from '../../../../infra/state/state-router.ts';
 import { json } from '../../../../streams/builder/format.ts';
@@ -170,7 +170,10 @@ test('a key that its producer put in another partition than the default is found
 
 test('the gateway answers under the same paths', async () => {
   const position = await instances.produce([payment('gate', 4), payment('gate way', 5)]);
-  const gateway = await buildGateway({ ready: () => true, routes: [stateRoutes(instances.folder, systemClock)] });
+  const gateway = await buildGateway({
+    ready: () => true,
+    routes: [stateRoutes(async () => placesIn(instances.folder), systemClock)],
+  });
   const one = await gateway.inject(`/state/spending/spent/gate%20way?position=${boundText(position)}`);
   assert.deepEqual([one.statusCode, one.json<{ value: unknown }>().value], [200, 5]);
   const many = await gateway.inject({ method: 'POST', url: '/state/spending/spent', payload: { keys: ['gate'] } });
@@ -218,7 +221,7 @@ test('what can be asked for is listed; a key whose partition has moved is found 
   const key = keyIn(isOf(two), 'moves');
   const position = await instances.produce([payment(key, 3)]);
   // these know the old owner
-  const router = new StateRouter(() => placesOf(instances.folder), systemClock);
+  const router = new StateRouter(async () => placesIn(instances.folder), systemClock);
   const at = { application: 'spending', store: 'spent' };
   const bound = { atLeast: position, waitMs: 30_000 };
   assert.equal((await router.keys(at, [key], bound)).rows[0]?.value, 3);

@@ -181,13 +181,19 @@ export class GraphProcessor implements Processor {
     this.#context.deadLetter(work.input.record, failure, failure.code === 'too_large' ? 'produce' : 'process');
   }
 
-  #take(run: GraphRun, { record, value, eventTimeMs }: Input): void {
+  #take(run: GraphRun, { record, lane, value, eventTimeMs }: Input): void {
     const source = this.#sourceOf.get(record.topic);
     if (source === undefined) return;
-    const { offset } = record;
+    const offset = lane * LANE_OFFSETS + record.offset;
     run.push(source.children, { key: keyOf(record), value, eventTimeMs, offset });
   }
 }
+
+/**
+ * Messages of one key and time are ordered by lane, then by offset, as instants hand them over: how the lanes of an internal topic lie
+ * among each other depends on when its writers committed. With LANES_MAX lanes it stays a whole number.
+ */
+const LANE_OFFSETS = 2 ** 44;
 
 function keyOf({ key }: LogRecord): string {
   return key?.toString() ?? '';

@@ -150,7 +150,10 @@ export function hang(
   const ports = Object.entries(sides) as [PortName, Pick<JoinSide, 'parent' | 'isOnePerRecord'>][];
   const numbered = ports.filter(([, { isOnePerRecord }]) => !isOnePerRecord).map(([port]) => port);
   const node = numbered.length === 0 ? join : withNumbers(join, name, numbered);
-  for (const [port, { parent }] of ports) parent.children.push({ kind: 'port', port, join: node });
+  // below one parent too, what the join wants first comes first
+  const rank = ([port]: (typeof ports)[number]): number => (port === join.first ? 0 : 1);
+  for (const [port, { parent }] of ports.sort((one, other) => rank(one) - rank(other)))
+    parent.children.push({ kind: 'port', port, join: node });
   return node;
 }
 

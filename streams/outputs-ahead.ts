@@ -10,7 +10,7 @@ export interface OutputsAheadOptions {
 export class OutputsAhead {
   readonly #options: OutputsAheadOptions;
   #appending: Promise<void> | null = null;
-  #failure: unknown = null;
+  #failure: Error | null = null;
   #isHeld = false;
 
   constructor(options: OutputsAheadOptions) {
@@ -24,7 +24,7 @@ export class OutputsAhead {
     this.#appending = this.#options
       .append(drawn)
       .catch((error: unknown) => {
-        this.#failure = error;
+        this.#failure = error instanceof Error ? error : new Error(String(error));
         this.#isHeld = true;
       })
       .finally(() => {

@@ -3,20 +3,22 @@ import { isUtf8 } from 'node:buffer';
 import type { AvroReader } from '../../schemas/codec.ts';
 import { Failure } from '../../schemas/failure.ts';
 import { nearest } from '../../schemas/reading.ts';
-import type { LogAdmin, LogRecord, PartitionBounds } from '../../streams/log.ts';
+import type { Log, LogAdmin, LogRecord, PartitionBounds } from '../../streams/log.ts';
 import type { Connections } from '../connect.ts';
 import { type CliCommand, type CommandInput, WrongUsage, countOption } from './command.ts';
 import { requireBroker } from './running.ts';
 
 const NEWEST = 10;
 const POLL_MS = 200;
+/** What the end of a transaction, or a few, may take. */
+const FEW_OFFSETS = 16;
 
 export const read: CliCommand = {
   usage: 'TOPIC [--newest N | --all] [--follow]',
   help: [
     'One JSON object a line: partition, offset, timestamp (when it was written), key, value; partition by partition.',
     'A value is told decoded where it is Avro in the Confluent frame, or JSON; else as text, or in base64 where it is no text.',
-    `--newest   of each partition the last N offsets, ${NEWEST} by default (ends of transactions take offsets too)`,
+    `--newest   of each partition the last N records, ${NEWEST} by default`,
     '--all      from the start of the topic',
     '--follow   goes on with what comes, until Ctrl-C',
   ],
@@ -63,6 +65,55 @@ async function unknownTopic(admin: LogAdmin, topic: string): Promise<Failure> {
   });
 }
 
+/**
+ * Where the newest records of each partition begin. Ends of transactions, records of aborted ones and what was compacted away take
+ * offsets too, so as far back as it takes is looked for so many.
+ */
+async function startsOf(
+  log: Log,
+  bounds: readonly PartitionBounds[],
+  newest: number,
+): Promise<ReadonlyMap<number, number>> {
+  const starts = new Map<number, number>();
+  if (newest >= Number.MAX_SAFE_INTEGER) return new Map(bounds.map(({ partition, start }) => [partition, start]));
+  for (let back = 2 * newest + FEW_OFFSETS; starts.size < bounds.length; back *= 8) {
+    const sought = bounds.filter(({ partition }) => !starts.has(partition));
+    const from = new Map(sought.map(({ partition, start, end }) => [partition, Math.max(start, end - back)]));
+    const offsets = await offsetsBetween(log, sought, from);
+    for (const { partition, start, end } of sought) {
+      const found = offsets.get(partition) ?? [];
+      if (found.length >= newest) starts.set(partition, found.at(-newest) ?? end);
+      else if (from.get(partition) === start) starts.set(partition, start);
+    }
+  }
+  return starts;
+}
+
+/** Of the records there are from `from` on, by partition. */
+async function offsetsBetween(
+  log: Log,
+  bounds: readonly PartitionBounds[],
+  from: ReadonlyMap<number, number>,
+): Promise<ReadonlyMap<number, number[]>> {
+  const offsets = new Map<number, number[]>();
+  const ends = new Map(bounds.filter(({ start, end }) => end > start).map(({ partition, end }) => [partition, end]));
+  const reader = log.reader();
+  try {
+    for (const { topic, partition } of bounds)
+      if (ends.has(partition)) reader.assign({ topic, partition }, from.get(partition) ?? 0);
+    while (ends.size > 0)
+      for (const { partition, records, nextOffset } of await reader.poll(POLL_MS)) {
+        const end = ends.get(partition) ?? 0;
+        const before = records.filter(({ offset }) => offset < end).map(({ offset }) => offset);
+        offsets.set(partition, [...(offsets.get(partition) ?? []), ...before]);
+        if (nextOffset >= end) ends.delete(partition);
+      }
+  } finally {
+    await reader.close();
+  }
+  return offsets;
+}
+
 async function tellRecords(
   { options, signal }: CommandInput,
   { log }: Connections,
@@ -70,10 +121,10 @@ async function tellRecords(
   bounds: readonly PartitionBounds[],
   newest: number,
 ): Promise<void> {
+  const starts = await startsOf(log, bounds, newest);
   const reader = log.reader();
   const open = new Map(bounds.filter(({ start, end }) => end > start).map(({ partition, end }) => [partition, end]));
-  for (const { topic, partition, start, end } of bounds)
-    reader.assign({ topic, partition }, Math.max(start, end - newest));
+  for (const { topic, partition, end } of bounds) reader.assign({ topic, partition }, starts.get(partition) ?? end);
   try {
     while (!signal.aborted && (options['follow'] === true || open.size > 0))
       for (const { partition, records, nextOffset } of await reader.poll(POLL_MS)) {

@@ -113,6 +113,9 @@ test('the newest of a topic, and what comes', async () => {
       .map((line) => (JSON.parse(line) as { offset: number }).offset),
     [1],
   );
+  // the end of its transaction lies behind it
+  const written = await millrace('read', 'spending', '--newest', '1');
+  assert.match(written.out, /"key":"c1"/);
   const follower = spawn(process.execPath, [join(root, 'infra/cli/millrace.ts'), 'read', 'payments', '--follow'], {
     env: { ...process.env, ...platform.environment },
     stdio: ['ignore', 'pipe', 'inherit'],

@@ -90,8 +90,11 @@ export interface LogWriter {
   close(): Promise<void>;
 }
 
-export interface CommittedOffset extends TopicPartition {
+export interface PartitionOffset extends TopicPartition {
   readonly offset: number;
+}
+
+export interface CommittedOffset extends PartitionOffset {
   /** free text stored with the offset; '' where there is none */
   readonly metadata: string;
 }
@@ -195,6 +198,11 @@ export interface LogAdmin {
    * (streams groups do). Of members that have died too, until their session is over.
    */
   memberAddresses(group: string | null): Promise<readonly MemberAddress[]>;
+  /**
+   * What lies before these offsets is gone for every reader; an offset before the start changes nothing.
+   * @throws Failure for an offset beyond the end, and for a topic that is only compacted: then nothing of that partition is gone
+   */
+  deleteRecords(before: readonly PartitionOffset[]): Promise<void>;
   close(): Promise<void>;
 }
 

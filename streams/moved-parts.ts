@@ -85,7 +85,7 @@ function placesByHash({ subTopologies }: ApplicationSpec): Map<string, Place[]> 
 }
 
 function isInternal({ subTopologies }: ApplicationSpec, topic: string): boolean {
-  return subTopologies.some((one) => one.kind !== 'direct' && one.parts?.internalTopics.includes(topic) === true);
+  return subTopologies.some((one) => one.kind !== 'direct' && one.internalTopics?.includes(topic) === true);
 }
 
 function markIn(metadata: string): PartsMark | null {

@@ -66,8 +66,6 @@ export interface Parts {
   /** what keeps rows in its store */
   readonly states: readonly string[];
   readonly outputTopics: readonly string[];
-  /** inputs that are written by the same application */
-  readonly internalTopics: readonly string[];
 }
 
 /** Merged processing: inputs of several partitions and topics, by event time. */
@@ -78,6 +76,8 @@ export interface SubTopology<V = unknown> {
   readonly topics: readonly string[];
   /** Lanes in each partition of a topic, 1 unless an internal topic says otherwise. */
   lanesOf(topic: string): number;
+  /** Of its topics those that only this application writes and reads: what is committed of them is deleted. Absent: none. */
+  readonly internalTopics?: readonly string[];
   /** Topics whose records are taken as they come, in one lane: event time waits for none of them. */
   readonly unawaitedTopics?: readonly string[];
   /** true: one task with all partitions that this instance has been given */

@@ -20,6 +20,7 @@ import {
   partitionId,
 } from './log.ts';
 import { type ApplicationSpec, type SubTopology } from './processor.ts';
+import { Purge } from './purge.ts';
 import { StateQueries } from './queries/state-queries.ts';
 import { type StateStores } from './store.ts';
 import { type Task, type TaskInput } from './task.ts';
@@ -41,6 +42,8 @@ export interface TaskSetOptions extends TaskMakerOptions {
     readonly storage: CheckpointStorage;
     readonly intervalMs: number;
   };
+  /** how often what was committed of internal topics is deleted; absent: every half minute */
+  readonly purgeIntervalMs?: number;
   /** Told what the one who runs it may want to know. */
   notice?(text: string): void;
 }
@@ -75,6 +78,7 @@ export class TaskSet {
   readonly #states: LocalStates;
   readonly #maker: TaskMaker;
   readonly #checkpoints: TaskCheckpoints | null;
+  readonly #purge: Purge;
   readonly #tasks = new Map<string, RunningTask>();
   readonly #starts = new Map<string, Start>();
   /** by the task's name; null: it has none */
@@ -100,6 +104,7 @@ export class TaskSet {
               fromCheckpoint({ stores, storage: checkpoints.storage, clock, notice }, state, bounds, signal),
           }),
     });
+    this.#purge = new Purge({ ...options, admin, notice });
     this.#maker = new TaskMaker(options, { ...parts, states: this.#states });
     this.queries = new StateQueries(options, () => this.all);
   }
@@ -327,8 +332,9 @@ export class TaskSet {
     );
   }
 
-  /** Pauses inputs whose queues are long, and resumes those whose queues are short again. */
+  /** Pauses inputs whose queues are long, resumes those whose queues are short again, and has deleted what nobody needs. */
   regulate(): void {
+    this.#purge.whenDue(this.all);
     for (const task of this.#tasks.values()) {
       for (const input of task.inputs) {
         const id = partitionId(input);

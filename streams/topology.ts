@@ -2,6 +2,7 @@
 import { type Definition, type EndpointDefinition, type FeatureViewDefinition } from '../schemas/definitions.ts';
 import { type TopicNames } from '../schemas/topics.ts';
 import { type TopicSpec } from './log.ts';
+import { INTERNAL_TOPIC } from './purge.ts';
 
 export interface Stage {
   readonly name: string;
@@ -170,7 +171,7 @@ export function declaredTopics(
     ...views.flatMap((view) => {
       const application = applicationIds.view(view.name);
       return [
-        data(names.repartition(application)),
+        { ...data(names.repartition(application)), config: INTERNAL_TOPIC },
         changelog(names.changelog(application, 'windows')),
         data(names.features(view.name)),
       ];

@@ -5,12 +5,13 @@ import {
   type LogAdmin,
   type MemberAddress,
   type PartitionBounds,
+  type PartitionOffset,
   type TopicPartition,
   type TopicSpec,
   partitionId,
 } from '../../streams/log.ts';
 import { type Cluster } from './cluster.ts';
-import { createTopicsV7, deleteTopicsV6, metadataV12 } from './library.ts';
+import { createTopicsV7, deleteRecordsV2, deleteTopicsV6, metadataV12 } from './library.ts';
 import { AT, listOffsets } from './list-offsets.ts';
 import { memberAddresses } from './member-addresses.ts';
 import { fetchOffsets } from './membership.ts';
@@ -122,6 +123,24 @@ export class KafkaAdmin implements LogAdmin {
 
   memberAddresses(group: string | null): Promise<readonly MemberAddress[]> {
     return memberAddresses(this.#cluster, group);
+  }
+
+  deleteRecords(before: readonly PartitionOffset[]): Promise<void> {
+    return this.#cluster.retrying(
+      'Deleting records',
+      async () => {
+        for (const [leader, parts] of await this.#cluster.byLeader(before)) {
+          const topics = [...Map.groupBy(parts, ({ topic }) => topic)].map(([name, list]) => ({
+            name,
+            partitions: list.map(({ partition, offset }) => ({ partitionIndex: partition, offset: BigInt(offset) })),
+          }));
+          await deleteRecordsV2.api.async(await this.#cluster.connection(leader), topics, TIMEOUT_MS);
+        }
+      },
+      () => {
+        for (const { topic } of before) this.#cluster.forget(topic);
+      },
+    );
   }
 
   async close(): Promise<void> {

@@ -1,6 +1,7 @@
 // Connections to the brokers, who leads what, who coordinates whom; calls with retries while a broker is away.
 import { Failure } from '../../schemas/failure.ts';
 import { type Clock } from '../../streams/clock.ts';
+import { type TopicPartition } from '../../streams/log.ts';
 import { Connection, type ConnectionOptions, findCoordinatorV6, metadataV12 } from './library.ts';
 import { codeOf, failureOf, isRetriable, refusedConnection } from './protocol-error.ts';
 
@@ -153,6 +154,16 @@ export class Cluster {
         fix: 'Create it, or apply the definition that declares it.',
       });
     return found;
+  }
+
+  /** By the broker that leads them; −1: none does at present. */
+  async byLeader<T extends TopicPartition>(partitions: readonly T[]): Promise<ReadonlyMap<number, readonly T[]>> {
+    const leaders = new Map<number, T[]>();
+    for (const at of partitions) {
+      const leader = (await this.topic(at.topic)).leaders[at.partition] ?? -1;
+      leaders.set(leader, [...(leaders.get(leader) ?? []), at]);
+    }
+    return leaders;
   }
 
   knownTopic(name: string): TopicInfo | undefined {

@@ -10,6 +10,7 @@ export {
   consumerGroupDescribeV0,
   consumerGroupHeartbeatV1,
   createTopicsV7,
+  deleteRecordsV2,
   deleteTopicsV6,
   endTxnV4,
   findCoordinatorV6,

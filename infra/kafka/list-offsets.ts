@@ -24,12 +24,8 @@ export function listOffsets(
     'Asking for offsets',
     async () => {
       const found = new Map<string, number>();
-      const byLeader = new Map<number, TopicPartition[]>();
-      for (const partition of partitions) {
-        const leader = (await cluster.topic(partition.topic)).leaders[partition.partition] ?? -1;
-        byLeader.set(leader, [...(byLeader.get(leader) ?? []), partition]);
-      }
-      for (const [leader, parts] of byLeader) await askLeader(cluster, leader, parts, at, found);
+      for (const [leader, parts] of await cluster.byLeader(partitions))
+        await askLeader(cluster, leader, parts, at, found);
       return found;
     },
     () => {

@@ -103,6 +103,7 @@ function windowTopology(options: ViewApplicationOptions): SubTopology<EntityStat
   return {
     name: 'window',
     topics: [source],
+    internalTopics: [source],
     lanesOf: () => options.sourcePartitions,
     single: false,
     globalTopics: [],

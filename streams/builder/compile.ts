@@ -1,6 +1,7 @@
 // From a declared topology to what the engine runs: every stage is a sub-topology, steps and joins of one stage share a store.
 import { type DirectSubTopology } from '../direct.ts';
 import { type ApplicationSpec, type Parts, type SubTopology } from '../processor.ts';
+import { INTERNAL_TOPIC } from '../purge.ts';
 import { type TopicSpec } from '../log.ts';
 import { type DeclaredTopology, type DirectStage } from './declaration.ts';
 import { type SinkNode, type SourceNode } from './graph.ts';
@@ -62,6 +63,7 @@ function stageTopology(stage: Stage, stages: readonly Stage[], topicOf: StageGra
   return {
     name,
     topics: sources.map(topicOf),
+    internalTopics: sources.filter(({ isInternal }) => isInternal).map(topicOf),
     lanesOf: (topic) => lanesOf(topic, stage, stages, topicOf),
     unawaitedTopics: sources.filter(({ isAwaited }) => !isAwaited).map(topicOf),
     single: false,
@@ -88,11 +90,10 @@ function stageTopology(stage: Stage, stages: readonly Stage[], topicOf: StageGra
 }
 
 /** An internal topic may be called by its place: it is known by who reads it. */
-function partsOf({ slots, sinks, sources }: Stage, topicOf: StageGraph['topicOf']): Parts {
+function partsOf({ slots, sinks }: Stage, topicOf: StageGraph['topicOf']): Parts {
   return {
     states: slots.map(({ name }) => name),
     outputTopics: [...new Set(sinks.filter(({ isInternal }) => !isInternal).map(topicOf))],
-    internalTopics: sources.filter(({ isInternal }) => isInternal).map(topicOf),
   };
 }
 
@@ -116,7 +117,7 @@ function stageTopics(
   const { partitions } = stage;
   const internal = stage.sources
     .filter((source) => source.isInternal)
-    .map((source) => ({ name: topicOf(source), partitions, config: { 'retention.ms': '-1' } }));
+    .map((source) => ({ name: topicOf(source), partitions, config: INTERNAL_TOPIC }));
   if (stage.slots.length === 0) return internal;
   return [...internal, { name: changelogTopic(id, stage.name), partitions, config: COMPACTED }];
 }

@@ -1,6 +1,6 @@
 // How far the committed state of one task stands, and those who read it or wait for it to go on. A task that closes waits for the
 // reads that are under way: its store must not close before.
-import { type CommittedOffset, type TopicPartition } from '../log.ts';
+import { type CommittedOffset, type PartitionOffset } from '../log.ts';
 import { type Position } from './question.ts';
 
 export class Standing {
@@ -10,16 +10,23 @@ export class Standing {
   #closed = false;
 
   /** @param inputs with the first offset that is not part of the state */
-  constructor(inputs: readonly (TopicPartition & { readonly offset: number })[]) {
+  constructor(inputs: readonly PartitionOffset[]) {
     this.#note(inputs);
   }
 
-  #note(offsets: readonly (TopicPartition & { readonly offset: number })[]): void {
+  #note(offsets: readonly PartitionOffset[]): void {
     for (const { topic, partition, offset } of offsets) {
       const partitions = this.#next.get(topic) ?? new Map<number, number>();
       partitions.set(partition, offset);
       this.#next.set(topic, partitions);
     }
+  }
+
+  /** The first offset of each input that is not part of the state: committed, none before it is read again. */
+  get next(): readonly PartitionOffset[] {
+    return [...this.#next].flatMap(([topic, partitions]) =>
+      Array.from(partitions, ([partition, offset]) => ({ topic, partition, offset })),
+    );
   }
 
   get position(): Position {

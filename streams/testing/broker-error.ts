@@ -17,6 +17,8 @@ export type BrokerErrorCode =
   | 'out_of_order_sequence'
   | 'offset_metadata_too_large'
   | 'invalid_record'
+  | 'offset_out_of_range'
+  | 'policy_violation'
   | 'record_list_too_large';
 
 const RETRY: ReadonlySet<BrokerErrorCode> = new Set([

@@ -4,6 +4,7 @@ import {
   type LogAdmin,
   type MemberAddress,
   type PartitionBounds,
+  type PartitionOffset,
   type TopicPartition,
   type TopicSpec,
 } from '../log.ts';
@@ -50,6 +51,10 @@ export class MemoryAdmin implements LogAdmin {
   /** Its groups are consumer groups, which keep none. */
   async memberAddresses(): Promise<readonly MemberAddress[]> {
     return [];
+  }
+
+  deleteRecords(before: readonly PartitionOffset[]): Promise<void> {
+    return this.#calls.retrying('Deleting records', (broker) => broker.deleteRecords(before));
   }
 
   async close(): Promise<void> {

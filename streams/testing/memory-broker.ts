@@ -6,6 +6,7 @@ import {
   type CommittedOffset,
   type NewRecord,
   type PartitionBounds,
+  type PartitionOffset,
   type TopicPartition,
   type TopicSpec,
   partitionId,
@@ -37,11 +38,7 @@ export interface ProduceRequest extends TopicPartition {
   readonly records: readonly NewRecord[];
 }
 
-export interface FetchPart extends TopicPartition {
-  readonly offset: number;
-}
-
-export interface FetchAnswer extends FetchPart {
+export interface FetchAnswer extends PartitionOffset {
   readonly outOfRange: boolean;
   readonly startOffset: number;
   readonly stableEnd: number;
@@ -176,9 +173,12 @@ export class MemoryBroker {
     return baseOffset;
   }
 
+  #policyOf(topic: string): string {
+    return this.#topics.get(topic)?.spec.config['cleanup.policy'] ?? 'delete';
+  }
+
   #check(topic: string, records: readonly NewRecord[]): void {
-    const compacted = this.#topics.get(topic)?.spec.config['cleanup.policy']?.includes('compact') === true;
-    if (compacted && records.some(({ key }) => key === null))
+    if (this.#policyOf(topic).includes('compact') && records.some(({ key }) => key === null))
       throw new BrokerError('invalid_record', `${topic} is compacted and takes no record without a key`);
     for (const { key, value } of records)
       if ((key?.length ?? 0) + (value?.length ?? 0) > RECORD_BYTES_MAX)
@@ -186,7 +186,7 @@ export class MemoryBroker {
   }
 
   /** Answers when there is something, or after `fetchWaitMs`. */
-  async fetch(parts: readonly FetchPart[]): Promise<readonly FetchAnswer[]> {
+  async fetch(parts: readonly PartitionOffset[]): Promise<readonly FetchAnswer[]> {
     const answers = this.#fetchNow(parts);
     if (answers.length > 0 || parts.length === 0) return answers;
     const over = new AbortController();
@@ -197,7 +197,7 @@ export class MemoryBroker {
     return this.#fetchNow(parts);
   }
 
-  #fetchNow(parts: readonly FetchPart[]): FetchAnswer[] {
+  #fetchNow(parts: readonly PartitionOffset[]): FetchAnswer[] {
     this.#settle();
     const answers: FetchAnswer[] = [];
     for (const part of parts) {
@@ -261,10 +261,21 @@ export class MemoryBroker {
     for (const log of this.#topics.get(topic)?.partitions ?? []) log.compact(this.#nowMs(), keepDeletionsMs);
   }
 
-  /** What retention does: a partition begins at `offset` from now on. */
-  truncate(at: TopicPartition, offset: number): void {
-    this.partition(at).truncate(offset);
+  /** Partitions begin at these offsets from now on; those that are refused leave the others to be done. */
+  deleteRecords(before: readonly PartitionOffset[]): void {
+    const refused = before.map((at) => this.#deleteBefore(at)).find((error) => error !== null);
+    if (refused !== undefined) throw refused;
+  }
+
+  #deleteBefore({ topic, partition, offset }: PartitionOffset): BrokerError | null {
+    const at = { topic, partition };
+    const log = this.partition(at);
+    if (!this.#policyOf(topic).includes('delete'))
+      return new BrokerError('policy_violation', `${topic} is compacted, its records are not deleted`);
+    if (offset > log.end) return new BrokerError('offset_out_of_range', `${partitionId(at)} ends before ${offset}`);
+    log.truncate(offset);
     this.#notify(at);
+    return null;
   }
 
   /** Whether the transaction of `producer` was decided as committed, its markers written or not. */

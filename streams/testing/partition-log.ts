@@ -163,7 +163,7 @@ export class PartitionLog {
     return low;
   }
 
-  /** What retention does: everything before `offset` is gone. Whole batches stay, as in Kafka's segments. */
+  /** What deletion does: everything before `offset` is gone. Whole batches stay, as in Kafka's segments. */
   truncate(offset: number): void {
     this.#start = Math.max(this.#start, Math.min(offset, this.#end));
     this.#batches = this.#batches.filter((batch) => batch.endOffset > this.#start);

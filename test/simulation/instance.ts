@@ -39,6 +39,7 @@ export class Instance {
   readonly #options: InstanceOptions;
   readonly #random: Random;
   readonly #skewMs: number;
+  readonly #purgeIntervalMs: number;
   #process: SimulatedProcess | null = null;
   #application: Application | null = null;
   #started: Promise<void> = Promise.resolve();
@@ -52,6 +53,7 @@ export class Instance {
     this.disk = options.disk;
     this.#random = options.world.random.fork();
     this.#skewMs = this.#random.int(-200, 200);
+    this.#purgeIntervalMs = this.#random.int(1, 600);
   }
 
   get running(): boolean {
@@ -101,6 +103,7 @@ export class Instance {
       ...{ spec: workload.spec(process, stores), log: mutation?.log?.(plain, { disk, process }) ?? plain },
       ...{ clock, stores: mutated, instance: this.name, commitIntervalMs, guarantee: workload.guarantee },
       ...{ live: workload.live, idleTimeoutMs: workload.idleTimeoutMs, cacheBytesMax: workload.cacheBytesMax },
+      purgeIntervalMs: this.#purgeIntervalMs,
       watermarksTopic: WATERMARKS,
       policies: workload.policies,
       schemas: null,

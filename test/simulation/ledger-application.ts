@@ -125,6 +125,7 @@ function tallyTopology({ orderPartitions }: LedgerSizes): SubTopology<Tally> {
   return {
     name: 'tally',
     topics: [TOPICS.repartition],
+    internalTopics: [TOPICS.repartition],
     lanesOf: () => orderPartitions,
     single: false,
     globalTopics: [],

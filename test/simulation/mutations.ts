@@ -29,6 +29,20 @@ function changed(session: TransactionSession, by: Partial<TransactionSession>): 
   };
 }
 
+function changedAdmin(admin: LogAdmin, by: Partial<LogAdmin>): LogAdmin {
+  return {
+    ensureTopics: (topics) => admin.ensureTopics(topics),
+    partitionsOf: (topics) => admin.partitionsOf(topics),
+    listTopics: () => admin.listTopics(),
+    deleteTopics: (topics) => admin.deleteTopics(topics),
+    offsets: by.offsets ?? ((partitions) => admin.offsets(partitions)),
+    groupOffsets: (group) => admin.groupOffsets(group),
+    deleteRecords: by.deleteRecords ?? ((before) => admin.deleteRecords(before)),
+    memberAddresses: (group) => admin.memberAddresses(group),
+    close: () => admin.close(),
+  };
+}
+
 interface ChangedLog {
   session?(session: TransactionSession): TransactionSession;
   membership?(membership: Membership): Membership;
@@ -259,19 +273,26 @@ export const MUTATIONS: readonly (() => Mutation)[] = [
     name: 'a state is restored only as far as its changelog can be read just now',
     log: (log) =>
       changedLog(log, {
-        admin: (admin) => ({
-          ensureTopics: (topics) => admin.ensureTopics(topics),
-          partitionsOf: (topics) => admin.partitionsOf(topics),
-          listTopics: () => admin.listTopics(),
-          deleteTopics: (topics) => admin.deleteTopics(topics),
-          groupOffsets: (group) => admin.groupOffsets(group),
-          memberAddresses: (group) => admin.memberAddresses(group),
-          close: () => admin.close(),
-          offsets: async (partitions) => {
-            const bounds = await admin.offsets(partitions);
-            return bounds.map((one) => (isChangelog(one) ? { ...one, highWatermark: one.end } : one));
-          },
-        }),
+        admin: (admin) =>
+          changedAdmin(admin, {
+            offsets: async (partitions) => {
+              const bounds = await admin.offsets(partitions);
+              return bounds.map((one) => (isChangelog(one) ? { ...one, highWatermark: one.end } : one));
+            },
+          }),
+      }),
+  }),
+  () => ({
+    name: 'of internal topics everything is deleted, committed or not',
+    log: (log) =>
+      changedLog(log, {
+        admin: (admin) =>
+          changedAdmin(admin, {
+            deleteRecords: async (before) => {
+              const bounds = await admin.offsets(before);
+              await admin.deleteRecords(bounds.map(({ topic, partition, end }) => ({ topic, partition, offset: end })));
+            },
+          }),
       }),
   }),
   () => ({

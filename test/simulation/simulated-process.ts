@@ -84,8 +84,8 @@ export class SimulatedProcess {
       const arrived = (when: 'before' | 'after'): void => {
         if (blow !== null && when === at && this.#state === 'running') this.#struck(blow, `${when} ${doing}`);
       };
-      // appends are told apart by their sequence numbers, however late they come
-      const mayComeLate = doing.startsWith('Producing');
+      // appends are told apart by their sequence numbers, however late they come; what is deleted never comes back
+      const mayComeLate = doing.startsWith('Producing') || doing === 'Deleting records';
       return this.#gated(this.#world.carry(this.#random, handle, mayComeLate, arrived));
     },
   };

@@ -4,7 +4,6 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { Connection, deleteRecordsV2 } from '@platformatic/kafka';
 import { systemClock } from '../../../infra/clock.ts';
 import { type RunningBroker } from '../../../infra/embedded/broker.ts';
 import { freePort } from '../../../infra/embedded/child.ts';
@@ -18,8 +17,6 @@ import { type LogWorld } from './log-world.ts';
 import { membershipSuite } from './membership-suite.ts';
 import { recordsSuite } from './records-suite.ts';
 import { transactionsSuite } from './transactions-suite.ts';
-
-const TIMEOUT_MS = 20_000;
 
 const folder = mkdtempSync(join(tmpdir(), 'millrace-contract-'));
 let broker: RunningBroker | null = null;
@@ -42,14 +39,6 @@ const world: LogWorld = {
   clock: systemClock,
   client,
   run: (body) => body(),
-  truncate: async ({ topic, partition }, offset) => {
-    const [host = '', port = ''] = (broker?.address ?? '').split(':');
-    const connection = new Connection('contract');
-    await connection.connect(host, Number(port));
-    const partitions = [{ partitionIndex: partition, offset: BigInt(offset) }];
-    await deleteRecordsV2.api.async(connection, [{ name: topic, partitions }], TIMEOUT_MS);
-    await connection.close();
-  },
 };
 
 /** Has every topic forgotten as soon as it is found, as a caller does that was sent to a leader of before. */

@@ -18,8 +18,6 @@ export interface LogWorld {
   readonly clock: Clock;
   /** Runs a test; simulated time moves meanwhile. */
   run(body: () => Promise<void>): Promise<void>;
-  /** What retention does: the partition begins at `offset` from then on. */
-  truncate(at: TopicPartition, offset: number): Promise<void>;
 }
 
 /** A clock that can be stopped: whoever sleeps by it then does not wake up, as after SIGSTOP. */

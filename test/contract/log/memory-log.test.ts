@@ -24,7 +24,6 @@ function memoryWorld(name: string, markerDelayMs: number | null): LogWorld {
       return new MemoryLog({ broker, clock, clientId: `client-${clients}` });
     },
     run: (body) => time.run(body, 300_000),
-    truncate: async (at, offset) => broker.truncate(at, offset),
   };
 }
 

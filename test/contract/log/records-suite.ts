@@ -166,13 +166,14 @@ export function recordsSuite(world: LogWorld): void {
     await writer.close();
   });
 
-  positionTests(contract, world);
+  positionTests(contract);
+  deletionTests(contract);
   topicTests(contract);
 }
 
 type Contract = (what: string, body: (log: Log) => Promise<void>) => void;
 
-function positionTests(contract: Contract, world: LogWorld): void {
+function positionTests(contract: Contract): void {
   contract('assigning again moves the position; what was unassigned comes no more', async (log) => {
     const topic = await topicOf(log, 2);
     const writer = log.writer();
@@ -265,11 +266,67 @@ function positionTests(contract: Contract, world: LogWorld): void {
       return fetched.flatMap(({ records }) => records.map(textOf));
     };
     assert.deepEqual(await readFrom(99), ['a', 'b', 'c', 'd']);
-    await world.truncate(place, 2);
+    const admin = log.admin();
+    await admin.deleteRecords([{ ...place, offset: 2 }]);
     assert.deepEqual(await readFrom(0), ['c', 'd']);
     assert.deepEqual(await readFrom(99), ['c', 'd']);
-    const admin = log.admin();
     assert.deepEqual(await admin.offsets([place]), [{ ...place, start: 2, end: 4, highWatermark: 4 }]);
+    await admin.close();
+    await writer.close();
+  });
+}
+
+function deletionTests(contract: Contract): void {
+  contract('records are deleted up to an offset, of many partitions at once, and never come back', async (log) => {
+    const topics = [await topicOf(log, 2), await topicOf(log, 1)] as const;
+    const places = [0, 1].map((partition) => ({ topic: topics[0], partition }));
+    const other = { topic: topics[1], partition: 0 };
+    const writer = log.writer();
+    for (const text of ['a', 'b', 'c'])
+      await writer.append([...places, other].map(({ topic, partition }) => record(topic, partition, text)));
+    const admin = log.admin();
+    const startsOf = async (): Promise<number[]> => (await admin.offsets([...places, other])).map(({ start }) => start);
+    await admin.deleteRecords([
+      { topic: topics[0], partition: 0, offset: 2 },
+      { ...other, offset: 3 },
+    ]);
+    assert.deepEqual(await startsOf(), [2, 0, 3]);
+    assert.deepEqual(await textsOf(log, { topic: topics[0], partition: 0 }), ['c']);
+    // said again, or by one who knows less: nothing comes back
+    await admin.deleteRecords([
+      { topic: topics[0], partition: 0, offset: 1 },
+      { ...other, offset: 0 },
+    ]);
+    assert.deepEqual(await startsOf(), [2, 0, 3]);
+    await writer.append([record(other.topic, 0, 'd')]);
+    assert.deepEqual(await textsOf(log, other), ['d']);
+    await admin.close();
+    await writer.close();
+  });
+
+  contract('what cannot be deleted is refused, and the rest is done', async (log) => {
+    const [topic, compacted] = [await topicOf(log, 2), await topicOf(log, 1, { 'cleanup.policy': 'compact' })];
+    const places = [
+      { topic, partition: 0 },
+      { topic, partition: 1 },
+      { topic: compacted, partition: 0 },
+    ];
+    const writer = log.writer();
+    await writer.append(places.map((at) => record(at.topic, at.partition, 'a')));
+    const admin = log.admin();
+    const refused = { name: 'Failure', code: 'internal' };
+    await assert.rejects(
+      admin.deleteRecords([
+        { topic, partition: 0, offset: 2 },
+        { topic, partition: 1, offset: 1 },
+      ]),
+      refused,
+    );
+    await assert.rejects(admin.deleteRecords([{ topic: compacted, partition: 0, offset: 1 }]), refused);
+    assert.deepEqual(
+      (await admin.offsets(places)).map(({ start }) => start),
+      [0, 1, 0],
+    );
     await admin.close();
     await writer.close();
   });

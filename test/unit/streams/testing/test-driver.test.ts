@@ -104,6 +104,19 @@ test('a feature view: state outlives a restart, late and broken events are set a
   await driver.close();
 });
 
+test('a feature view: its repartition topic holds only what was not committed yet', async () => {
+  const { driver, rows } = await viewDriver();
+  await driver.pipe('flights', flights(0, [1, 'N1', 5], [2, 'N1', 3]));
+  await driver.advanceTo(START_MS + 8 * MINUTE_MS);
+  await driver.advanceWallClock(MINUTE_MS);
+  assert.deepEqual(driver.outputs(names.repartition('features.plane')), []);
+  assert.equal(driver.outputs('flights').length, 2);
+  await driver.restart();
+  await driver.advanceTo(START_MS + 60 * MINUTE_MS);
+  assert.deepEqual(rows(), ['1 N1 1 5', '2 N1 2 8', '11 N1 1 3', '12 N1 0 null']);
+  await driver.close();
+});
+
 test('a feature view: what is told of its windows is what the last feature row says, expiries included', async () => {
   const { driver, codec } = await viewDriver();
   const last = new Map<string, FeatureRow>();

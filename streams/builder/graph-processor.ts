@@ -143,7 +143,7 @@ export class GraphProcessor implements Processor {
     if (this.#running.graph.slots.length > 0 && !state.isComplete)
       this.#lacksState = this.#keysOf(work).some((key) => state.lacks(key));
     if (this.#lacksState) return false;
-    const run = new GraphRun(this.#running, work.timeMs);
+    const run = new GraphRun(this.#running, work.timeMs, work.kind === 'input' ? work.input.record : null);
     try {
       if (work.kind === 'input') this.#take(run, work.input);
       else if (work.kind === 'timer') run.fire(work.timer);

@@ -2,7 +2,7 @@
 // is kept aside until `apply`.
 import { Failure } from '../../schemas/failure.ts';
 import { FOREVER_MS } from '../lane.ts';
-import { type NewRecord } from '../log.ts';
+import { type Header, type LogRecord, type NewRecord } from '../log.ts';
 import { type TaskContext } from '../processor.ts';
 import { Effects } from './effects.ts';
 import {
@@ -20,6 +20,7 @@ import {
 } from './graph.ts';
 import { encodeInternal, encodeInternalDeletion } from './internal-record.ts';
 import { type NodeState, type StateKeys } from './node-state.ts';
+import { NO_HEADERS, headersBytes, movedHeaders, outputHeaders } from './passed-headers.ts';
 
 export interface StageGraph {
   readonly sources: readonly SourceNode[];
@@ -46,12 +47,23 @@ export class GraphRun {
   readonly #running: RunningGraph;
   readonly #effects: Effects;
   readonly #timeMs: number;
+  readonly #record: LogRecord | null;
+  /** what its record gives to internal topics */
+  #moved: readonly Header[] | null = null;
 
-  /** @param timeMs event time of the task */
-  constructor(running: RunningGraph, timeMs: number) {
+  /**
+   * @param timeMs event time of the task
+   * @param record that it is about; null: a timer or a punctuation
+   */
+  constructor(running: RunningGraph, timeMs: number, record: LogRecord | null) {
     this.#running = running;
     this.#effects = new Effects(running.context);
     this.#timeMs = timeMs;
+    this.#record = record;
+  }
+
+  get #headers(): readonly Header[] {
+    return this.#record?.headers ?? NO_HEADERS;
   }
 
   /** A row that was needed and is not in memory: the run counts for nothing. */
@@ -71,7 +83,7 @@ export class GraphRun {
     for (const node of nodes) {
       switch (node.kind) {
         case 'map':
-          node.apply(message, (next) => this.push(node.children, next));
+          node.apply(message, (next) => this.push(node.children, next), this.#headers);
           break;
         case 'keyed':
           this.#step(node, message);
@@ -184,6 +196,7 @@ export class GraphRun {
       key,
       timeMs: this.#timeMs,
       eventTimeMs,
+      headers: this.#headers,
       state: value,
       setState: (next) => {
         value = next;
@@ -230,14 +243,28 @@ export class GraphRun {
     const isDeletion = sink.isTable && value === null;
     const encoded = isDeletion ? null : sink.format.encode(value);
     const valueBytes = encoded?.length ?? 0;
-    if (valueBytes + key.length > RECORD_BYTES_MAX) throw tooLarge(sink, valueBytes);
+    const headers = this.#headersTo(sink, value, key);
+    if (valueBytes + key.length + headersBytes(headers) > RECORD_BYTES_MAX) throw tooLarge(sink, valueBytes);
     return {
       topic: graph.topicOf(sink),
       ...(partition === undefined ? {} : { partition }),
       timestampMs: eventTimeMs,
       key: Buffer.from(key),
       value: sink.isInternal ? internal(context.partition, eventTimeMs, encoded) : encoded,
+      headers,
     };
+  }
+
+  /** @param value null in a table: a deletion, to which nothing is added */
+  #headersTo({ isInternal, isTable, headersOf }: SinkNode, value: unknown, key: string): readonly Header[] {
+    this.#moved ??= this.#record === null ? NO_HEADERS : movedHeaders(this.#record, this.#isOfInternal(this.#record));
+    if (isInternal) return this.#moved;
+    return outputHeaders(this.#moved, isTable && value === null ? undefined : headersOf?.(value, key));
+  }
+
+  #isOfInternal({ topic, headers }: LogRecord): boolean {
+    const { sources, topicOf } = this.#running.graph;
+    return headers.length > 0 && sources.some((source) => source.isInternal && topicOf(source) === topic);
   }
 }
 

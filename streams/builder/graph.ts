@@ -1,4 +1,5 @@
 // A declared topology as a graph: sources at the top, what is done to each record below, sinks at the bottom.
+import { type Header } from '../log.ts';
 import { type Format } from './format.ts';
 
 /** What travels from node to node. */
@@ -32,7 +33,8 @@ export interface SourceNode {
 export interface MapNode {
   readonly kind: 'map';
   readonly label: 'map' | 'filter' | 'flatMap' | 'keyBy';
-  readonly apply: (message: Message, emit: (message: Message) => void) => void;
+  /** @param headers of the record that all this is about */
+  readonly apply: (message: Message, emit: (message: Message) => void, headers: readonly Header[]) => void;
   readonly children: Node[];
 }
 
@@ -43,6 +45,8 @@ export interface KeyedContext<S, O> {
   readonly timeMs: number;
   /** event time of the value; when a timer is due: the time it was set to */
   readonly eventTimeMs: number;
+  /** of the record that is handled; behind `keyBy` with its `causation`, the place of the source's record; none when a timer is due */
+  readonly headers: readonly Header[];
   /** undefined: there is none */
   readonly state: S | undefined;
   setState(state: S | undefined): void;
@@ -143,12 +147,17 @@ export interface JoinNode {
   readonly children: Node[];
 }
 
+/** Headers by name that a user adds; text is written as UTF-8. */
+export type AddedHeaders = Readonly<Record<string, string | Buffer>>;
+
 export interface SinkNode {
   readonly kind: 'sink';
   readonly topic: string;
   readonly format: Format<unknown>;
   /** the messages go on in another stage, by their new key */
   readonly isInternal: boolean;
+  /** what its user adds to each record that has a value; absent: nothing */
+  readonly headersOf?: (value: unknown, key: string) => AddedHeaders;
   /** null is written as a record without a value */
   readonly isTable: boolean;
   readonly isAwaited: boolean;

@@ -1,6 +1,7 @@
 // A stream: each record is an event of its own.
 import { Failure } from '../../schemas/failure.ts';
 import { Fields, invalid } from '../../schemas/reading.ts';
+import { type Header } from '../log.ts';
 import { type Declaration, type Place, sideOf } from './declaration.ts';
 import { type Format } from './format.ts';
 import { type KeyedContext, type KeyedNode, type MapNode, type Punctuation, type PunctuationContext } from './graph.ts';
@@ -14,6 +15,7 @@ import {
   intervalNode,
   labelNode,
 } from './joins.ts';
+import { type OutputOptions, addedBy } from './passed-headers.ts';
 import { Table } from './table.ts';
 import { type WindowResult, type WindowedDeclaration, windowStep } from './windowed.ts';
 
@@ -46,6 +48,9 @@ export interface KeyByOptions<T> {
   readonly format?: Format<T>;
 }
 
+/** What is made of a value, its key, and the headers of the record that it comes from (as `KeyedContext.headers`). */
+type FromRecord<T, O> = (value: T, key: string, headers: readonly Header[]) => O;
+
 export class Stream<T> {
   readonly #declaration: Declaration;
   /** for joins */
@@ -63,23 +68,23 @@ export class Stream<T> {
   }
 
   /** @param format how the changed values are kept; needed where they are joined or moved by key */
-  map<U>(change: (value: T, key: string) => U, format: Format<U> | null = null): Stream<U> {
-    const parent = this.#add('map', (message, emit) =>
-      emit({ ...message, value: change(message.value as T, message.key) }),
+  map<U>(change: FromRecord<T, U>, format: Format<U> | null = null): Stream<U> {
+    const parent = this.#add('map', (message, emit, headers) =>
+      emit({ ...message, value: change(message.value as T, message.key, headers) }),
     );
     return new Stream<U>(this.#declaration, { ...this.place, parent, format });
   }
 
-  filter(keep: (value: T, key: string) => boolean): Stream<T> {
-    const parent = this.#add('filter', (message, emit) => {
-      if (keep(message.value as T, message.key)) emit(message);
+  filter(keep: FromRecord<T, boolean>): Stream<T> {
+    const parent = this.#add('filter', (message, emit, headers) => {
+      if (keep(message.value as T, message.key, headers)) emit(message);
     });
     return new Stream<T>(this.#declaration, { ...this.place, parent });
   }
 
-  flatMap<U>(change: (value: T, key: string) => readonly U[], format: Format<U> | null = null): Stream<U> {
-    const parent = this.#add('flatMap', (message, emit) => {
-      for (const value of change(message.value as T, message.key)) emit({ ...message, value });
+  flatMap<U>(change: FromRecord<T, readonly U[]>, format: Format<U> | null = null): Stream<U> {
+    const parent = this.#add('flatMap', (message, emit, headers) => {
+      for (const value of change(message.value as T, message.key, headers)) emit({ ...message, value });
     });
     return new Stream<U>(this.#declaration, { parent, format, isOnePerRecord: false });
   }
@@ -89,15 +94,15 @@ export class Stream<T> {
    * @param options name and format, or the format alone
    * @throws Failure `invalid_definition`, naming the field
    */
-  keyBy(keyOf: (value: T, key: string) => string, options: KeyByOptions<T> | Format<T> = {}): Stream<T> {
+  keyBy(keyOf: FromRecord<T, string>, options: KeyByOptions<T> | Format<T> = {}): Stream<T> {
     const { name, format = this.place.format } = keyByOptions(options);
     if (format === null)
       throw new Failure('invalid_definition', 'keyBy needs a format for values that were mapped.', {
         field: 'format',
         fix: 'Pass it as the second argument, or as `{ name, format }`.',
       });
-    const node = this.#add('keyBy', (message, emit) =>
-      emit({ ...message, key: keyOf(message.value as T, message.key) }),
+    const node = this.#add('keyBy', (message, emit, headers) =>
+      emit({ ...message, key: keyOf(message.value as T, message.key, headers) }),
     );
     return new Stream(this.#declaration, this.#declaration.repartitioned(node, format, name));
   }
@@ -176,9 +181,10 @@ export class Stream<T> {
     return new Stream<O>(this.#declaration, { parent, format: null, isOnePerRecord: false });
   }
 
-  to(topic: string, format: Format<T>): void {
+  to(topic: string, format: Format<T>, options: OutputOptions<T> = {}): void {
     this.place.parent.children.push({
       ...{ kind: 'sink', topic, format, isInternal: false, isTable: false, isAwaited: true },
+      ...addedBy(options),
     });
   }
 }

@@ -5,6 +5,7 @@ import { type Format } from './format.ts';
 import { type MapNode, type Message } from './graph.ts';
 import { type JoinOptions, hang } from './join-node.ts';
 import { tableNode } from './joins.ts';
+import { type OutputOptions, addedBy } from './passed-headers.ts';
 
 export class Table<T> {
   readonly #declaration: Declaration;
@@ -64,9 +65,10 @@ export class Table<T> {
   }
 
   /** Deleted rows are written as records without a value. */
-  to(topic: string, format: Format<T>): void {
+  to(topic: string, format: Format<T>, options: OutputOptions<T> = {}): void {
     this.place.parent.children.push({
       ...{ kind: 'sink', topic, format, isInternal: false, isTable: true, isAwaited: true },
+      ...addedBy(options),
     });
   }
 }

@@ -32,7 +32,7 @@ test('windows are shown with their values so far, versions with their instants, 
     { name: 'raw', state: bytes },
   ]);
   let row: unknown;
-  const context = { key: 'k', timeMs: 0, emit: () => undefined, setTimer: () => undefined };
+  const context = { key: 'k', timeMs: 0, emit: () => undefined, headers: [], setTimer: () => undefined };
   for (const [eventTimeMs, amount] of [
     [1000, 2],
     [2000, 5],

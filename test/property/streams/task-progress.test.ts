@@ -37,7 +37,7 @@ test('with as many lanes and parts as may be it fits beside an offset', () => {
   const states = Array.from({ length: 300 }, (_, number) => `state-${number}`);
   const mark = partsMark({
     name: 'a-stage-with-quite-a-long-name',
-    parts: { states, outputTopics: [], internalTopics: [] },
+    parts: { states, outputTopics: [] },
   });
   const text = progressText({ timeMs: 1_700_000_000_000, decoded: offset + 1e6, ...mark, lanes }, offset);
   assert.ok(text.length < METADATA_BYTES_MAX, `${text.length} bytes`);

@@ -43,7 +43,10 @@ export interface ApplicationOptions extends TaskSetOptions, Pick<MembershipOptio
   readonly commitIntervalMs: number;
   /** false: inputs are merged by event time with the help of marks; true: taken as they arrive */
   readonly live: boolean;
-  /** without replay: after this long without records, time goes on by the wall clock; null: never */
+  /**
+   * without replay: an input of which nothing has come for so long holds nothing up, and a task of which all are so goes on by the wall
+   * clock; null: none ever is
+   */
   readonly idleTimeoutMs: number | null;
   /** null: nothing is merged by event time, nobody tells or reads marks */
   readonly watermarksTopic: string | null;
@@ -81,7 +84,6 @@ export class Application {
   #closing = false;
   #comesBack = false;
   #finished: Promise<void> | null = null;
-  #lastRecordMs = 0;
   #processed = 0;
   #written = 0;
 
@@ -251,11 +253,13 @@ export class Application {
   async #round(fetched: readonly Fetched[]): Promise<boolean> {
     if (this.#failure !== null) throw this.#failure;
     await this.#intake(fetched);
-    this.#letIdleTimePass();
+    const isStarting = this.#tasks.starting.length > 0;
+    for (const task of this.#tasks.all)
+      if (task.kind === 'merged') task.look((at) => this.#reader.endOf(at), this.#options.idleTimeoutMs, isStarting);
     const more = await this.#process();
     await this.#commitWhenDue(more);
     this.#tasks.regulate();
-    if (await this.#tasks.activate()) this.#holdIdleTime();
+    await this.#tasks.activate();
     return more;
   }
 
@@ -285,14 +289,7 @@ export class Application {
       this.#lagOf.set(partitionId(part), part.endOffset - part.nextOffset);
       const count = part.slabs.reduce((sum, slab) => sum + slab.count, 0);
       this.#takenFrom.set(part.topic, (this.#takenFrom.get(part.topic) ?? 0) + count);
-      if (count > 0) this.#lastRecordMs = this.#options.clock.monotonicMs();
     }
-  }
-
-  #letIdleTimePass(): void {
-    const { idleTimeoutMs, clock } = this.#options;
-    if (idleTimeoutMs === null || clock.monotonicMs() - this.#lastRecordMs < idleTimeoutMs) return;
-    for (const task of this.#tasks.all) if (task.kind === 'merged') task.idleTo(clock.nowMs() - idleTimeoutMs);
   }
 
   async #commitWhenDue(more: boolean): Promise<void> {
@@ -380,11 +377,6 @@ export class Application {
     await this.#lost(partitions);
     // a task with all partitions goes on with those that are left
     await this.#tasks.makeMissing(() => this.#commitEverything());
-  }
-
-  /** What waits in a partition that has just been given must be read before its time goes on by the wall clock: else it were late. */
-  #holdIdleTime(): void {
-    this.#lastRecordMs = this.#options.clock.monotonicMs();
   }
 
   async #lost(partitions: readonly TopicPartition[]): Promise<void> {

@@ -32,6 +32,9 @@ export class Lane {
   #tailTimeMs = NEVER_MS;
   #positionOffset = 0;
   #marks: Mark[] = [];
+  #arrivals = 0;
+  /** nothing has come of it for long: event time goes on without it (IdleLanes says so) */
+  isIdle = false;
   /** records of this lane at or before this offset were processed before the last restart */
   readonly processedOffset: number;
   /** false: its records are taken as they come, and no instant waits for them, in event-time mode either */
@@ -70,7 +73,18 @@ export class Lane {
     return this.#queue[this.#head + index];
   }
 
+  /** Grows with each record and each mark that comes. */
+  get arrivals(): number {
+    return this.#arrivals;
+  }
+
+  /** Whether something has come that could not be taken yet. */
+  get holdsNews(): boolean {
+    return this.size > 0 || this.#marks.length > 0;
+  }
+
   push(input: Input): void {
+    this.#arrivals += 1;
     if (input.record.offset <= this.processedOffset) return;
     this.#queue.push(input);
     if (input.eventTimeMs > this.#tailTimeMs) this.#tailTimeMs = input.eventTimeMs;
@@ -97,8 +111,14 @@ export class Lane {
   }
 
   mark(mark: Mark): void {
+    this.#arrivals += 1;
     this.#marks.push(mark);
     this.#applyMarks();
+  }
+
+  /** Nobody has said so, but nothing at or before `timeMs` is waited for any more. */
+  goOnTo(timeMs: number): void {
+    if (timeMs > this.#boundMs) this.#boundMs = timeMs;
   }
 
   #applyMarks(): void {

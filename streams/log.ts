@@ -68,6 +68,8 @@ export interface LogReader {
   resume(at: TopicPartition): void;
   /** Waits up to maxWaitMs for something to come. Empty `records` with a moved `nextOffset` are reported too. @throws once closed */
   poll(maxWaitMs: number): Promise<readonly Fetched[]>;
+  /** End of what a read_committed reader can see, as the newest fetch of an assigned partition has told; null: none was answered yet. */
+  endOf(at: TopicPartition): number | null;
   close(): Promise<void>;
 }
 

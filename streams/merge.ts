@@ -1,4 +1,5 @@
 // Merging lanes by event time: one instant after the other, each with all that happened at it.
+import { type InputPartition } from './input-partition.ts';
 import { FOREVER_MS, type Input, type Lane, NEVER_MS } from './lane.ts';
 import { type Timers } from './timers.ts';
 
@@ -18,21 +19,39 @@ export interface Instant {
 }
 
 export class Merge {
+  readonly #partitions: readonly InputPartition[];
   readonly #lanes: readonly Lane[];
   /** those that say how far event time is */
   readonly #awaited: readonly Lane[];
+  /** those of them that hold event time up: not the idle ones, unless all are */
+  #holding: readonly Lane[];
   /** those whose records of the past wait for no other lane */
   readonly #atOnce: readonly Lane[];
   readonly #timers: Timers;
   #nowMs: number;
 
-  /** @param lanes in their fixed order: it decides between inputs of the same instant */
-  constructor(lanes: readonly Lane[], timers: Timers, startMs: number) {
+  /** @param partitions in their fixed order, as their lanes: it decides between inputs of the same instant */
+  constructor(partitions: readonly InputPartition[], timers: Timers, startMs: number) {
+    this.#partitions = partitions;
+    const lanes = partitions.flatMap((partition) => partition.lanes);
     this.#lanes = lanes;
     this.#awaited = lanes.filter(({ isAwaited }) => isAwaited);
+    this.#holding = this.#awaited;
     this.#atOnce = lanes.filter(({ isAwaited, isGlobal }) => isGlobal || !isAwaited);
     this.#timers = timers;
     this.#nowMs = startMs;
+  }
+
+  /** Lanes have become idle, or come back. */
+  passOverIdle(): void {
+    const heard = this.#awaited.filter(({ isIdle }) => !isIdle);
+    this.#holding = heard.length === 0 ? this.#awaited : heard;
+  }
+
+  /** Whether it waits for what the log is known to hold, live: it may be older than all that is here. */
+  get isBehind(): boolean {
+    for (const partition of this.#partitions) if (partition.isBehind) return true;
+    return false;
   }
 
   /** Event time of the last instant. */
@@ -82,8 +101,8 @@ export class Merge {
     const timerOnly = timerMs < headMs;
     // its time has come already
     if (timerOnly && this.#timers.isCut) return atMs;
-    if (timerOnly ? this.#timersMayFireMs() < atMs : !this.#lanes.every((lane) => lane.completeTo(atMs))) return null;
-    return atMs;
+    if (timerOnly) return this.#timersMayFireMs() < atMs ? null : atMs;
+    return this.#lanes.every((lane) => lane.completeTo(atMs)) && !this.isBehind ? atMs : null;
   }
 
   #earliestHeadMs(): number {
@@ -96,15 +115,16 @@ export class Merge {
   }
 
   // Between records a timer may fire once no record before it can still come; live lanes promise nothing but their last mark,
-  // unless a later record stands at the head of a lane.
+  // unless a later record stands at the head of a lane, and nothing older is known to lie in the log.
   #timersMayFireMs(): number {
     let queuedMs = NEVER_MS;
     let quietMs = FOREVER_MS;
-    for (const lane of this.#awaited) {
+    const latestMs = this.isBehind ? NEVER_MS : this.#latestHeadMs();
+    for (const lane of this.#holding) {
       const head = lane.head;
       if (head === undefined) {
         if (!lane.live) quietMs = Math.min(quietMs, lane.knownMs());
-        else quietMs = Math.min(quietMs, Math.max(lane.knownMs(), this.#latestHeadMs()));
+        else quietMs = Math.min(quietMs, Math.max(lane.knownMs(), latestMs));
       } else queuedMs = Math.max(queuedMs, head.eventTimeMs);
     }
     return quietMs === FOREVER_MS ? queuedMs : quietMs;
@@ -128,7 +148,8 @@ export class Merge {
   /** Event time up to which all has been done, as far as the lanes go. */
   watermarkMs(boundMs: number): number {
     let watermark = boundMs;
-    for (const lane of this.#awaited) watermark = Math.min(watermark, lane.watermarkMs());
+    const isBehind = this.isBehind;
+    for (const lane of this.#awaited) watermark = Math.min(watermark, isBehind ? lane.knownMs() : lane.watermarkMs());
     const timerMs = this.#timers.nextMs();
     return timerMs === null ? watermark : Math.min(watermark, timerMs - 1);
   }
@@ -136,7 +157,7 @@ export class Merge {
   /** As watermarkMs, but live lanes tell the time that their marks gave instead of none. */
   knownMs(boundMs: number): number {
     let known = boundMs;
-    for (const lane of this.#awaited) known = Math.min(known, lane.knownMs());
+    for (const lane of this.#holding) known = Math.min(known, lane.knownMs());
     const timerMs = this.#timers.nextMs();
     return Math.max(this.#nowMs, timerMs === null ? known : Math.min(known, timerMs - 1));
   }

@@ -270,9 +270,8 @@ export class TaskSet {
   /**
    * Tasks that are ready begin to work. Only between handling what a poll brought and the next poll: what was polled for a task's
    * predecessor is not for it.
-   * @returns whether there was one
    */
-  async activate(): Promise<boolean> {
+  async activate(): Promise<void> {
     const before = this.#tasks.size;
     for (const { name, state, made } of [...this.#starts.values()]) {
       if (made === null) continue;
@@ -285,7 +284,6 @@ export class TaskSet {
       for (const { input, offset } of starts) this.#parts.reader.assign(input, offset);
     }
     if (this.#tasks.size > before) this.#shareCache();
-    return this.#tasks.size > before;
   }
 
   /**

@@ -1,5 +1,7 @@
 // One merged task: its lanes, its merge, its state and its processor. Knows nothing of transactions; the application commits it.
 import { type Clock } from './clock.ts';
+import { IdleLanes } from './idle-lanes.ts';
+import { type EndOf, InputPartition } from './input-partition.ts';
 import { FOREVER_MS, Lane, NEVER_MS } from './lane.ts';
 import {
   type CommittedOffset,
@@ -62,10 +64,10 @@ export class Task {
   readonly standing: Standing;
   readonly #follower: WatermarkFollower;
   readonly #timers: Timers;
-  readonly #lanes: Lane[] = [];
-  readonly #lanesOf = new Map<string, Lane[]>();
-  readonly #positions = new Map<string, number>();
-  readonly #decodedBefore = new Map<string, number>();
+  readonly #partitions = new Map<string, InputPartition>();
+  readonly #idle: IdleLanes;
+  /** what other tasks of the application write */
+  readonly #readsInternal: boolean;
   readonly #processedOf = new Map<Lane, number>();
   readonly #merge: Merge;
   #processor: Processor | null = null;
@@ -89,6 +91,7 @@ export class Task {
       : [options.partition];
     this.topologyName = topology.name;
     this.#parts = partsMark(topology);
+    this.#readsInternal = (topology.internalTopics ?? []).length > 0;
     this.name = `${topology.name}-${partitions.join('+')}`;
     this.partition = options.partition;
     this.inputs = options.inputs;
@@ -107,16 +110,14 @@ export class Task {
         const isAwaited = topology.unawaitedTopics?.includes(input.topic) !== true;
         const kind = { isAwaited, isGlobal: input.global };
         const lane = new Lane(input.topic, input.partition, number, options.live, processed, kind);
-        lane.moveTo(input.offset);
         lanes.push(lane);
-        if (isAwaited) follower.follow(lane);
       }
-      this.#lanes.push(...lanes);
-      this.#lanesOf.set(partitionId(input), lanes);
-      this.#positions.set(partitionId(input), input.offset);
-      this.#decodedBefore.set(partitionId(input), progress.decoded ?? 0);
+      this.#partitions.set(partitionId(input), new InputPartition(lanes, input.offset, progress.decoded));
+      for (const lane of lanes) if (lane.isAwaited) follower.follow(lane);
     }
-    this.#merge = new Merge(this.#lanes, this.#timers, startMs === FOREVER_MS ? NEVER_MS : startMs);
+    const read = [...this.#partitions.values()];
+    this.#idle = new IdleLanes(read);
+    this.#merge = new Merge(read, this.#timers, startMs === FOREVER_MS ? NEVER_MS : startMs);
   }
 
   /** @throws whatever the processor's making throws */
@@ -143,45 +144,56 @@ export class Task {
   }
 
   startGlobal(at: TopicPartition, offset: number): void {
-    this.#positions.set(partitionId(at), offset);
-    for (const lane of this.#lanesOf.get(partitionId(at)) ?? []) lane.moveTo(offset);
+    this.#partitions.get(partitionId(at))?.moveTo(offset);
   }
 
   reads(at: TopicPartition): boolean {
-    return this.#lanesOf.has(partitionId(at));
+    return this.#partitions.has(partitionId(at));
   }
 
   take(fetched: Fetched): void {
     const { records, nextOffset } = fetched;
-    const at: TopicPartition = fetched;
-    const lanes = this.#lanesOf.get(partitionId(at));
-    if (lanes === undefined) return;
+    const partition = this.#partitions.get(partitionId(fetched));
+    if (partition === undefined) return;
     for (const record of records) {
       const decoded = this.#running.decode(record);
       if (decoded.kind === 'input')
-        lanes[decoded.lane]?.push({
+        partition.lanes[decoded.lane]?.push({
           record,
           lane: decoded.lane,
           eventTimeMs: decoded.eventTimeMs,
           value: decoded.value,
         });
-      else if (decoded.kind === 'refused' && record.offset >= (this.#decodedBefore.get(partitionId(at)) ?? 0))
+      else if (decoded.kind === 'refused' && !partition.wasDecoded(record.offset))
         this.#setAside.add(record, decoded.failure, 'decode');
     }
-    this.#positions.set(partitionId(at), nextOffset);
-    for (const lane of lanes) lane.moveTo(nextOffset);
+    partition.moveTo(nextOffset);
     this.#moved = true;
+  }
+
+  /**
+   * Once a round, before records are handled: how far the log is known to go, and which lanes are idle. Those hold nothing up; where all
+   * are, time goes on by the wall clock.
+   * @param idleTimeoutMs null: none ever is
+   * @param isStarting other tasks of the application are still being made here: what they have to write is yet to come
+   */
+  look(endOf: EndOf, idleTimeoutMs: number | null, isStarting = false): void {
+    for (const input of this.inputs) this.#partitions.get(partitionId(input))?.endsAt(endOf(input));
+    if (idleTimeoutMs === null) return;
+    const isHeld = isStarting && this.#readsInternal;
+    const { isChanged, isAll } = this.#idle.look(this.#clock.monotonicMs(), idleTimeoutMs, isHeld);
+    if (isChanged) this.#merge.passOverIdle();
+    if (isAll) this.idleTo(this.#clock.nowMs() - idleTimeoutMs);
   }
 
   /** Queued records of one input partition. */
   queued(at: TopicPartition): number {
-    return (this.#lanesOf.get(partitionId(at)) ?? []).reduce((sum, lane) => sum + lane.size, 0);
+    return this.#partitions.get(partitionId(at))?.queued ?? 0;
   }
 
   /** Whether the next instant waits for records of this partition: pausing it then would be for ever. */
   starves(at: TopicPartition): boolean {
-    const nextMs = this.#merge.nextMs;
-    return (this.#lanesOf.get(partitionId(at)) ?? []).some((lane) => !lane.completeTo(nextMs));
+    return this.#partitions.get(partitionId(at))?.starves(this.#merge.nextMs) ?? false;
   }
 
   /** Whether it has as much to write as a transaction should hold. */
@@ -206,11 +218,10 @@ export class Task {
     return this.#merge.nowMs;
   }
 
-  /** A live lane without news lets timers fire up to this time. */
+  /** Live lanes without news let timers fire up to this time. */
   idleTo(timeMs: number): void {
-    for (const lane of this.#lanes) {
-      if (lane.live && lane.isAwaited && lane.size === 0) lane.mark({ eventTimeMs: timeMs, offset: 0, live: true });
-    }
+    for (const { lanes } of this.#partitions.values())
+      for (const lane of lanes) if (lane.live && lane.isAwaited && !lane.holdsNews) lane.goOnTo(timeMs);
   }
 
   /** Lets go of state that was not used lately, and fetches what the next records and timers need; null: it is all there. */
@@ -251,7 +262,7 @@ export class Task {
   }
 
   #noteProcessed(record: LogRecord, laneNumber: number): void {
-    const lane = this.#lanesOf.get(partitionId(record))?.[laneNumber];
+    const lane = this.#partitions.get(partitionId(record))?.lanes[laneNumber];
     if (lane !== undefined) this.#processedOf.set(lane, record.offset);
   }
 
@@ -299,8 +310,9 @@ export class Task {
   #pendingWatermark(): TaskWatermark | null {
     if (this.outputLanes.length === 0) return null;
     const boundMs = this.#running.boundMs?.() ?? FOREVER_MS;
-    // what is still held back or queued is ahead in event time: who reads the outputs must wait for it
-    const caughtUp = boundMs >= FOREVER_MS && this.#merge.queued === 0 && !this.#merge.ready(boundMs);
+    // what is still held back, queued or unread is ahead in event time: who reads the outputs must wait for it
+    const caughtUp =
+      boundMs >= FOREVER_MS && this.#merge.queued === 0 && !this.#merge.isBehind && !this.#merge.ready(boundMs);
     const live = this.#merge.live && (this.#toldLive || caughtUp);
     const watermarkMs = this.#merge.watermarkMs(boundMs);
     const eventTimeMs = live || watermarkMs >= FOREVER_MS ? this.#merge.knownMs(boundMs) : watermarkMs;
@@ -321,28 +333,20 @@ export class Task {
   #offsets(): CommittedOffset[] {
     const offsets: CommittedOffset[] = [];
     for (const input of this.inputs) {
-      if (input.global) continue;
-      const lanes = this.#lanesOf.get(partitionId(input)) ?? [];
-      let offset = this.#positions.get(partitionId(input)) ?? input.offset;
-      for (const lane of lanes) if (lane.head !== undefined) offset = Math.min(offset, lane.head.record.offset);
+      const partition = this.#partitions.get(partitionId(input));
+      if (input.global || partition === undefined) continue;
       offsets.push({
         topic: input.topic,
         partition: input.partition,
-        offset,
-        metadata: this.#progressOf(lanes, offset, this.#decodedTo(input)),
+        offset: partition.firstOffset,
+        metadata: this.#progressOf(partition),
       });
     }
     this.#moved = false;
     return offsets;
   }
 
-  /** What was decoded before the last restart stays so, though it is read again only by and by. */
-  #decodedTo(at: TopicPartition): number {
-    const id = partitionId(at);
-    return Math.max(this.#positions.get(id) ?? 0, this.#decodedBefore.get(id) ?? 0);
-  }
-
-  #progressOf(lanes: readonly Lane[], offset: number, decoded: number): string {
+  #progressOf({ lanes, firstOffset: offset, decodedTo: decoded }: InputPartition): string {
     const processed = new Map<number, number>();
     for (const lane of lanes) {
       const last = this.#processedOf.get(lane) ?? lane.processedOffset;
@@ -361,18 +365,14 @@ export class Task {
   #globalPositions(): Map<string, number> {
     const positions = new Map<string, number>();
     for (const input of this.inputs) {
-      if (!input.global) continue;
-      let offset = this.#positions.get(partitionId(input)) ?? 0;
-      for (const lane of this.#lanesOf.get(partitionId(input)) ?? []) {
-        if (lane.head !== undefined) offset = Math.min(offset, lane.head.record.offset);
-      }
-      positions.set(partitionId(input), offset);
+      const partition = this.#partitions.get(partitionId(input));
+      if (input.global && partition !== undefined) positions.set(partitionId(input), partition.firstOffset);
     }
     return positions;
   }
 
   async close(): Promise<void> {
-    for (const lane of this.#lanes) this.#follower.unfollow(lane);
+    for (const { lanes } of this.#partitions.values()) for (const lane of lanes) this.#follower.unfollow(lane);
     await this.standing.close();
     await this.#processor?.close?.();
     await this.state?.close();

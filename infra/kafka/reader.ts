@@ -20,6 +20,8 @@ const NEWS = 'news';
 interface Position extends TopicPartition {
   offset: number;
   paused: boolean;
+  /** the last stable offset, as the newest answer told */
+  endOffset: number | null;
   /** grows with each assignment: answers to older fetches are dropped */
   generation: number;
 }
@@ -59,6 +61,7 @@ export class KafkaReader implements LogReader {
       partition,
       offset,
       paused: false,
+      endOffset: null,
       generation: this.#generation,
     });
     this.#startLoops().catch((error: unknown) => this.#fail(error));
@@ -171,6 +174,9 @@ export class KafkaReader implements LogReader {
       await this.#startLoops();
       return;
     }
+    // who waits for the end to be known goes on
+    if (position.endOffset === null) this.#pollWake?.();
+    position.endOffset = part.lastStableOffset;
     if (part.bytes.length === 0) return;
     const { slabs, nextOffset } = decodeRecordBatches(part.bytes, position, asked.offset, part.aborted);
     if (nextOffset === asked.offset) return;
@@ -199,6 +205,10 @@ export class KafkaReader implements LogReader {
     return ready
       .filter(({ fetched, generation }) => this.#positions.get(partitionId(fetched))?.generation === generation)
       .map(({ fetched }) => fetched);
+  }
+
+  endOf(at: TopicPartition): number | null {
+    return this.#positions.get(partitionId(at))?.endOffset ?? null;
   }
 
   async #news(maxWaitMs: number): Promise<void> {

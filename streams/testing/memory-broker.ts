@@ -185,10 +185,14 @@ export class MemoryBroker {
         throw new BrokerError('record_list_too_large', `a record of ${topic} is larger than the topic allows`);
   }
 
-  /** Answers when there is something, or after `fetchWaitMs`. */
+  /** Answers for all parts, when there is something of one of them, or after `fetchWaitMs`. */
   async fetch(parts: readonly PartitionOffset[]): Promise<readonly FetchAnswer[]> {
     const answers = this.#fetchNow(parts);
-    if (answers.length > 0 || parts.length === 0) return answers;
+    if (
+      parts.length === 0 ||
+      answers.some(({ outOfRange, offset, slice }) => outOfRange || slice.nextOffset !== offset)
+    )
+      return answers;
     const over = new AbortController();
     const watcher = { ids: new Set(parts.map(partitionId)), wake: () => over.abort(NEWS) };
     this.#watchers.add(watcher);
@@ -199,16 +203,13 @@ export class MemoryBroker {
 
   #fetchNow(parts: readonly PartitionOffset[]): FetchAnswer[] {
     this.#settle();
-    const answers: FetchAnswer[] = [];
-    for (const part of parts) {
+    return parts.map((part) => {
       const log = this.partition(part);
       const outOfRange = !log.isInRange(part.offset);
       const stableEnd = log.stableEnd;
       const slice = log.read(part.offset, outOfRange ? 0 : this.#options.fetchBytesMax);
-      if (outOfRange || slice.nextOffset !== part.offset)
-        answers.push({ ...part, outOfRange, startOffset: log.start, stableEnd, slice });
-    }
-    return answers;
+      return { ...part, outOfRange, startOffset: log.start, stableEnd, slice };
+    });
   }
 
   #notify(at: TopicPartition): void {

@@ -16,6 +16,7 @@ const OVER = 'over';
 interface Position extends TopicPartition {
   offset: number;
   paused: boolean;
+  endOffset: number | null;
   /** grows with each assignment: answers to older fetches are dropped */
   readonly generation: number;
 }
@@ -41,7 +42,7 @@ export class MemoryReader implements LogReader {
 
   assign({ topic, partition }: TopicPartition, offset: number): void {
     this.#generation += 1;
-    const position = { topic, partition, offset, paused: false, generation: this.#generation };
+    const position = { topic, partition, offset, paused: false, endOffset: null, generation: this.#generation };
     this.#positions.set(partitionId(position), position);
     this.#fetchAhead();
   }
@@ -100,6 +101,10 @@ export class MemoryReader implements LogReader {
       position.offset = answer.startOffset;
       return;
     }
+    // who waits for the end to be known goes on
+    if (position.endOffset === null) this.#wake?.();
+    position.endOffset = answer.stableEnd;
+    if (answer.slice.nextOffset === position.offset) return;
     position.offset = answer.slice.nextOffset;
     this.#ready.push({ fetched: fetchedOf(answer), generation: position.generation });
     this.#wake?.();
@@ -120,6 +125,10 @@ export class MemoryReader implements LogReader {
     return ready
       .filter(({ fetched, generation }) => this.#positions.get(partitionId(fetched))?.generation === generation)
       .map(({ fetched }) => fetched);
+  }
+
+  endOf(at: TopicPartition): number | null {
+    return this.#positions.get(partitionId(at))?.endOffset ?? null;
   }
 
   async #news(maxWaitMs: number): Promise<void> {

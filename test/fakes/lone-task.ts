@@ -76,8 +76,9 @@ export class LoneTask {
     this.task.take({ ...at, records, slabs: [], nextOffset, endOffset: nextOffset });
   }
 
-  /** All that is ready, with a commit wherever one is wanted. @param sliceMs between two looks at that */
+  /** All that is ready, while nothing else is known to lie in the log, with a commit wherever one is wanted. @param sliceMs between two looks at that */
   async work(sliceMs = 40): Promise<void> {
+    this.task.look(({ topic }) => this.#offsets.get(topic) ?? 0, null);
     while (await workSlice(this.task, systemClock, sliceMs)) if (this.task.isFull) await this.commit();
   }
 

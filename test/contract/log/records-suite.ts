@@ -253,6 +253,27 @@ function positionTests(contract: Contract): void {
     await writer.close();
   });
 
+  contract('the end is known once the log has answered, where nothing lies too', async (log) => {
+    const topic = await topicOf(log, 2);
+    const [empty, full] = [0, 1].map((partition) => ({ topic, partition }));
+    assert.ok(empty !== undefined && full !== undefined);
+    const writer = log.writer();
+    const reader = log.reader();
+    reader.assign(empty, 0);
+    assert.equal(reader.endOf(empty), null);
+    while (reader.endOf(empty) === null) assert.deepEqual(await reader.poll(500), []);
+    assert.equal(reader.endOf(empty), 0);
+    for (const text of ['a', 'b', 'c']) await writer.append([record(topic, 1, text)]);
+    reader.assign(full, 1);
+    assert.equal(reader.endOf(full), null);
+    await pollUntil(reader, (all) => all.at(-1)?.nextOffset === 3);
+    assert.equal(reader.endOf(full), 3);
+    reader.unassign(full);
+    assert.equal(reader.endOf(full), null);
+    await reader.close();
+    await writer.close();
+  });
+
   contract('an offset out of range goes to the start of the log', async (log) => {
     const topic = await topicOf(log, 1);
     const place = { topic, partition: 0 };

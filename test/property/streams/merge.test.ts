@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { InputPartition } from '../../../streams/input-partition.ts';
 import { FOREVER_MS, Lane, NEVER_MS } from '../../../streams/lane.ts';
 import { Merge } from '../../../streams/merge.ts';
 import { Timers } from '../../../streams/timers.ts';
@@ -37,7 +38,11 @@ const scenario = fc
 function run(lanes: readonly (readonly number[])[], order: readonly Arrival[]): string[] {
   const made = lanes.map((_, lane) => new Lane('t', lane, 0, false, -1));
   const timers = new Timers();
-  const merge = new Merge(made, timers, NEVER_MS);
+  const merge = new Merge(
+    made.map((lane) => new InputPartition([lane], 0)),
+    timers,
+    NEVER_MS,
+  );
   const seen: string[] = [];
   const drain = (): void => {
     for (let instant = merge.next(FOREVER_MS); instant !== null; instant = merge.next(FOREVER_MS)) {
@@ -94,16 +99,60 @@ test('the merge is the same whatever the order in which lanes arrive, and sorted
 
 test('a live lane is taken as it arrives, never back in time', () => {
   const lane = new Lane('t', 0, 0, true, -1);
-  const merge = new Merge([lane], new Timers(), NEVER_MS);
+  const merge = new Merge([new InputPartition([lane], 0)], new Timers(), NEVER_MS);
   lane.push(record(0, 0, 10));
   assert.equal(merge.next(FOREVER_MS)?.timeMs, 10);
   lane.push(record(0, 1, 4));
   assert.deepEqual([merge.next(FOREVER_MS)?.timeMs, merge.next(FOREVER_MS)], [10, null]);
 });
 
+/** Live: what the logs are known to hold, and steps: of which lane the next few records come, or that its end is told. */
+const catchUp = scenario.chain(({ lanes }) =>
+  fc.record({
+    lanes: fc.constant(lanes),
+    steps: fc.array(fc.record({ lane: fc.nat(lanes.length - 1), count: fc.integer({ min: 0, max: 6 }) }), {
+      maxLength: 40,
+    }),
+  }),
+);
+
+test('live, what the logs are known to hold is taken by event time, whatever the order in which it comes', () => {
+  fc.assert(
+    fc.property(catchUp, ({ lanes, steps }) => {
+      const made = lanes.map((_, lane) => new Lane('t', lane, 0, true, -1));
+      const partitions = made.map((lane) => new InputPartition([lane], 0));
+      const timers = new Timers();
+      const merge = new Merge(partitions, timers, NEVER_MS);
+      timers.set('timer', 10);
+      const seen: { timeMs: number; late: number }[] = [];
+      const whole = lanes.map((_, lane) => ({ lane, count: 20 }));
+      for (const { lane, count } of [...steps, ...whole]) {
+        const times = lanes[lane] ?? [];
+        const partition = partitions[lane];
+        const from = partition?.positionOffset ?? 0;
+        partition?.endsAt(times.length);
+        const to = Math.min(times.length, from + count);
+        for (let offset = from; offset < to; offset += 1) made[lane]?.push(record(lane, offset, times[offset] ?? 0));
+        partition?.moveTo(to);
+        for (let instant = merge.next(FOREVER_MS); instant !== null; instant = merge.next(FOREVER_MS)) {
+          const late = instant.inputs.filter(({ eventTimeMs }) => eventTimeMs < instant.timeMs).length;
+          for (const { eventTimeMs } of instant.inputs) seen.push({ timeMs: eventTimeMs, late });
+          seen.push(...instant.timers.map(() => ({ timeMs: 10, late: 0 })));
+        }
+      }
+      const last = Math.max(...lanes.flat());
+      const expected = [...lanes.flat(), ...(last >= 10 ? [10] : [])].sort((a, b) => a - b);
+      assert.deepEqual(
+        seen,
+        expected.map((timeMs) => ({ timeMs, late: 0 })),
+      );
+    }),
+  );
+});
+
 test('nothing beyond the bound is taken', () => {
   const lane = new Lane('t', 0, 0, true, -1);
-  const merge = new Merge([lane], new Timers(), NEVER_MS);
+  const merge = new Merge([new InputPartition([lane], 0)], new Timers(), NEVER_MS);
   lane.push(record(0, 0, 10));
   assert.equal(merge.next(9), null);
   assert.equal(merge.next(10)?.inputs.length, 1);

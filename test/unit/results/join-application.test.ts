@@ -94,6 +94,7 @@ class Join {
 
   /** Results as `prediction label`, and what went to the dead letters. */
   async written() {
+    this.task.look(({ topic }) => this.#offsets.get(topic) ?? 0, null);
     do {
       await this.task.prepare();
       this.task.process(() => false);

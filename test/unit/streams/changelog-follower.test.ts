@@ -25,6 +25,7 @@ function readerOfAll(): LogReader {
   return {
     ...{ assign: nothing, unassign: nothing, pause: nothing, resume: nothing, close: async () => undefined },
     poll: async () => fetches.splice(0, 1),
+    endOf: () => null,
   };
 }
 

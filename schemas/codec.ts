@@ -60,8 +60,10 @@ export class AvroCodec<T> {
     }
   }
 
-  /** @throws Failure `undecodable_record` when the body does not fit the schema */
+  /** @throws Failure `undecodable_record` when it was written with another schema, or the body does not fit this one */
   decode(framed: Buffer): T {
+    const id = schemaIdOf(framed);
+    if (id !== this.schemaId) throw otherSchema(id, this.schemaId);
     try {
       return this.#type.fromBuffer(framed.subarray(FRAME_BYTES)) as T;
     } catch (cause) {
@@ -81,6 +83,13 @@ export class AvroCodec<T> {
     });
     return path;
   }
+}
+
+/** Read with this schema its bytes could come out as other values, in silence. */
+function otherSchema(id: number, read: number): Failure {
+  return new Failure('undecodable_record', `The value was written with schema ${id}; schema ${read} is what is read.`, {
+    fix: `Produce it with schema ${read}, or read a topic that has schema ${id} alone with that one.`,
+  });
 }
 
 /** The schema id of a framed value. @throws Failure `undecodable_record` */

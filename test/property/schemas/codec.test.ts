@@ -57,6 +57,18 @@ test('a cut or lengthened body is refused, never misread in silence', () => {
   );
 });
 
+test('a value of another schema, or in no frame, is refused: its bytes would be read as other fields', () => {
+  const money = (...names: readonly string[]): AvroSchema => ({
+    ...{ type: 'record', name: 'Money', fields: names.map((name) => ({ name, type: 'double' })) },
+  });
+  const first = new AvroCodec<object>(1, money('amount', 'fee'));
+  const second = new AvroCodec<object>(2, money('fee', 'amount'));
+  const refused = { code: 'undecodable_record', message: /written with schema 2; schema 1 is what is read/ };
+  assert.throws(() => first.decode(second.encode({ fee: 5, amount: 100 })), refused);
+  for (const bytes of [Buffer.from('{"fee":5}'), Buffer.from([0, 0, 0]), Buffer.alloc(0)])
+    assert.throws(() => first.decode(bytes), { code: 'undecodable_record', message: /Confluent frame/ });
+});
+
 test('bytes that were handed out are not written again, whatever is encoded after them', () => {
   const codec = new AvroCodec<{ text: string }>(9, {
     type: 'record',

@@ -6,6 +6,7 @@ import { type CompiledTopology, compile } from '../streams/builder/compile.ts';
 import { type DeclaredTopology } from '../streams/builder/declaration.ts';
 import { type LogAdmin, type MemberAddress } from '../streams/log.ts';
 import { controlTopics } from '../streams/topology.ts';
+import { type FailurePolicies, readPolicies } from '../streams/failure-policies.ts';
 import { Failure } from '../schemas/failure.ts';
 import { type Connections } from './connect.ts';
 import { engineOptions } from './roles/engine-options.ts';
@@ -20,6 +21,8 @@ export interface RunOptions {
   readonly createTopics?: boolean;
   /** where other machines reach this process's states; null, or absent: nowhere */
   readonly address?: MemberAddress | null;
+  /** instead of what the topology declares, for this run */
+  readonly failures?: Partial<FailurePolicies>;
   /** told what the one who runs it may want to know */
   notice?(text: string): void;
   /** told how long each commit took */
@@ -84,7 +87,7 @@ export async function runTopology(
   declared: DeclaredTopology,
   connections: Connections,
   settings: Settings,
-  { instance, guarantee, createTopics = false, address = null, notice, committed }: RunOptions,
+  { instance, guarantee, createTopics = false, address = null, failures = {}, notice, committed }: RunOptions,
 ): Promise<Application> {
   const { log, codec, topics } = connections;
   const name = instanceName(settings, instance);
@@ -120,6 +123,7 @@ export async function runTopology(
       commitIntervalMs: settings.commitIntervalMs,
       live: settings.time === 'live',
       checkpoints: settings.checkpoints,
+      policies: readPolicies('failures', failures, declared.failures),
       ...(notice === undefined ? {} : { notice }),
       ...(committed === undefined ? {} : { committed }),
     },

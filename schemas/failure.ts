@@ -28,6 +28,22 @@ export const FAILURE_CODES = [
 
 export type FailureCode = (typeof FAILURE_CODES)[number];
 
+/** What was sent is at fault: sent again as it is, it fails again. */
+const HOPELESS: ReadonlySet<FailureCode> = new Set<FailureCode>([
+  'undecodable_record',
+  'missing_field',
+  'invalid_field',
+  'unknown_field',
+  'unknown_name',
+  'already_exists',
+  'invalid_definition',
+  'invalid_model',
+  'invalid_request',
+  'too_late',
+  'too_large',
+  'unknown_prediction',
+]);
+
 /** An expected failure: what is wrong, in which field, and what mends it. */
 export class Failure extends Error {
   readonly code: FailureCode;
@@ -42,6 +58,11 @@ export class Failure extends Error {
     this.code = code;
     this.field = detail.field ?? '';
     this.fix = detail.fix ?? '';
+  }
+
+  /** Whether trying the same again cannot go better. */
+  get isHopeless(): boolean {
+    return HOPELESS.has(this.code);
   }
 
   /** One line for people: message, then the fix. */

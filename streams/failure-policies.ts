@@ -4,12 +4,17 @@
 //   decode   the bytes are no value                   set aside whole, reading goes on   the instance gives up before the record
 //   process  a step threw                             set aside whole, its effects are   the instance gives up before the record
 //                                                     undone, processing goes on
-//   produce  an output is larger than the log takes   the input is set aside whole       the instance gives up before the input
+//   produce  an output or a row of the state is       the input is set aside whole, its  the instance gives up before the input
+//            larger than the log takes                effects are undone
 //
 // Nothing is lost either way: a record that is set aside is in the dead letters in the same transaction that passes over it, and
 // `millrace dead-letters retry` puts it back; an instance that gave up reads the record again when it is started anew. A log that
 // does not answer is no failure of a record: appending is tried again for two minutes, then the instance gives up.
+//
+// A step is tried again only where that may go better: a record that is at fault itself (`Failure.isHopeless`) is not waited for. One
+// that comes too late is always set aside, for it says nothing of those behind it, and would stop each start anew.
 import { Failure } from '../schemas/failure.ts';
+import { Fields } from '../schemas/reading.ts';
 import { type LogRecord } from './log.ts';
 import { type DeadLettered } from './task-commit.ts';
 
@@ -19,7 +24,10 @@ export interface FailurePolicies {
   readonly decode: 'dead-letter' | 'stop';
   readonly process: 'dead-letter' | 'stop';
   readonly produce: 'dead-letter' | 'stop';
-  /** how often a step that threw is tried again before its policy applies; the wait doubles from `retryBackoffMs` on */
+  /**
+   * how often a step that threw what may go better is tried again before its policy applies; the wait doubles from `retryBackoffMs` on,
+   * up to a minute. Meanwhile its task stands still, and commits nothing.
+   */
   readonly retries: number;
   readonly retryBackoffMs: number;
 }
@@ -32,6 +40,34 @@ export const DEFAULT_POLICIES: FailurePolicies = {
   retryBackoffMs: 100,
 };
 
+const RETRIES_MAX = 1000;
+const WAIT_MS_MAX = 60_000;
+
+/**
+ * What is given, the rest as `otherwise` has it.
+ * @throws Failure `invalid_definition`, naming the field
+ */
+export function readPolicies(path: string, given: unknown, otherwise = DEFAULT_POLICIES): FailurePolicies {
+  const fields = new Fields(path, given);
+  const policyOf = (stage: FailureStage): FailurePolicies[FailureStage] =>
+    fields.choice(stage, ['dead-letter', 'stop'], otherwise[stage]);
+  const policies = {
+    decode: policyOf('decode'),
+    process: policyOf('process'),
+    produce: policyOf('produce'),
+    retries: fields.wholeNumber('retries', { min: 0, max: RETRIES_MAX }, otherwise.retries),
+    retryBackoffMs: fields.number('retryBackoffMs', { min: 1, max: WAIT_MS_MAX }, otherwise.retryBackoffMs),
+  };
+  fields.end();
+  return policies;
+}
+
+/** How long to wait before the next attempt; null: there is to be none. @param attempts those that were made again so far */
+export function retryWaitMs(policies: FailurePolicies, failure: Failure, attempts: number): number | null {
+  if (failure.isHopeless || attempts >= policies.retries) return null;
+  return Math.min(WAIT_MS_MAX, policies.retryBackoffMs * 2 ** attempts);
+}
+
 /** Records that a task has set aside since its last commit. */
 export class SetAside {
   readonly #policies: FailurePolicies;
@@ -43,7 +79,7 @@ export class SetAside {
 
   /** @throws Failure, with the record's place, where the policy says stop */
   add(record: LogRecord, failure: Failure, stage: FailureStage): void {
-    if (this.#policies[stage] === 'stop')
+    if (this.#policies[stage] === 'stop' && failure.code !== 'too_late')
       throw new Failure(
         failure.code,
         `${record.topic}/${record.partition} at offset ${record.offset} (${stage}): ${failure.message}`,

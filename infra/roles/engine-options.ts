@@ -9,7 +9,7 @@ import { type Clock } from '../../streams/clock.ts';
 import { headerMaker } from '../../streams/event-headers.ts';
 import { type Log, type MemberAddress } from '../../streams/log.ts';
 import { type ApplicationSpec } from '../../streams/processor.ts';
-import { DEFAULT_POLICIES } from '../../streams/failure-policies.ts';
+import { DEFAULT_POLICIES, type FailurePolicies } from '../../streams/failure-policies.ts';
 import { type DeadLettered } from '../../streams/task-commit.ts';
 import { storageAt } from '../checkpoints/storage-place.ts';
 import { rocksStores } from '../rocksdb/rocksdb-stores.ts';
@@ -30,6 +30,8 @@ export interface EngineParts {
   /** decoded state in memory, per application and process (streams/README.md, "What is in memory") */
   readonly stateCacheMb: number;
   readonly checkpoints: CheckpointSettings | null;
+  /** absent: what fails goes to the dead letters */
+  readonly policies?: FailurePolicies;
   notice?(text: string): void;
   readonly commitIntervalMs: number;
   readonly live: boolean;
@@ -62,7 +64,7 @@ export async function engineOptions(parts: EngineParts, spec: ApplicationSpec): 
     guarantee: 'exactly-once',
     cacheBytesMax: parts.stateCacheMb * 1024 * 1024,
     schemas: null,
-    policies: DEFAULT_POLICIES,
+    policies: parts.policies ?? DEFAULT_POLICIES,
     commitIntervalMs: parts.commitIntervalMs,
     live: parts.live,
     committed: (tookMs) => parts.committed?.(tookMs),

@@ -1,6 +1,7 @@
 // What a topology is declared as, while it is declared: sources, names that are taken, internal topics.
 import { Failure } from '../../schemas/failure.ts';
 import { type DirectSubTopology } from '../direct.ts';
+import { type FailurePolicies } from '../failure-policies.ts';
 import { type Format } from './format.ts';
 import { StageNames } from './stage-names.ts';
 import { type Parent, type SinkNode, type SourceNode } from './graph.ts';
@@ -21,6 +22,7 @@ export interface DeclaredTopology extends Sources {
   /** names the consumer group, the transactional ids, the state and the internal topics */
   readonly id: string;
   readonly direct: readonly DirectStage[];
+  readonly failures: FailurePolicies;
 }
 
 /** What a stream or a table hangs on. */

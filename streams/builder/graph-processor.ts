@@ -1,7 +1,7 @@
 // One stage of a declared topology at work: records into the graph at their source, down to the sinks, in one synchronous step.
 import { isEventTime, noEventTime } from '../../schemas/event-time.ts';
 import { Failure } from '../../schemas/failure.ts';
-import { type FailurePolicies, asFailure } from '../failure-policies.ts';
+import { type FailurePolicies, asFailure, retryWaitMs } from '../failure-policies.ts';
 import { FOREVER_MS, type Input, NEVER_MS } from '../lane.ts';
 import { type LogRecord } from '../log.ts';
 import { type Instant } from '../merge.ts';
@@ -150,15 +150,16 @@ export class GraphProcessor implements Processor {
       else run.punctuate(work.node, work.wallMs);
     } catch (error) {
       if (run.missed !== null) return this.#missed(run.missed);
-      const { retries, retryBackoffMs } = this.#policies;
-      if (this.#attempts < retries) {
-        this.#retryAtMs = this.#context.monotonicMs() + retryBackoffMs * 2 ** this.#attempts;
+      const failure = asFailure(error);
+      const waitMs = retryWaitMs(this.#policies, failure, this.#attempts);
+      if (waitMs !== null) {
+        this.#retryAtMs = this.#context.monotonicMs() + waitMs;
         this.#attempts += 1;
         return false;
       }
       this.#attempts = 0;
       this.#unforeseen.clear();
-      this.#setAside(work, asFailure(error));
+      this.#setAside(work, failure);
       return true;
     }
     // a step may have caught what was thrown at it

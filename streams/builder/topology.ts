@@ -7,6 +7,7 @@
 //       .to('spending', json<Day>());
 //   });
 import { Failure } from '../../schemas/failure.ts';
+import { type FailurePolicies, readPolicies } from '../failure-policies.ts';
 import { Declaration, type DeclaredTopology, type DirectStage, type Place } from './declaration.ts';
 import { type Format } from './format.ts';
 import { Stream } from './stream.ts';
@@ -48,7 +49,18 @@ export class TopologyBuilder {
   }
 }
 
-export function topology(id: string, declare: (builder: TopologyBuilder) => void): DeclaredTopology {
+export interface TopologyOptions {
+  /** What happens to a record that fails; what is not named is as in `DEFAULT_POLICIES`: to the dead letters, and nothing tried again. */
+  readonly failures?: Partial<FailurePolicies>;
+}
+
+/** @throws Failure `invalid_definition`, naming the field */
+export function topology(
+  id: string,
+  declare: (builder: TopologyBuilder) => void,
+  { failures = {} }: TopologyOptions = {},
+): DeclaredTopology {
+  const policies = readPolicies(`topology ${id}: failures`, failures);
   const declaration = new Declaration(id);
   declare(new TopologyBuilder(declaration));
   const { sources, direct } = declaration;
@@ -57,5 +69,5 @@ export function topology(id: string, declare: (builder: TopologyBuilder) => void
       field: 'stream',
       fix: 'Begin with stream(topic, format).',
     });
-  return { id, sources, direct };
+  return { id, sources, direct, failures: policies };
 }

@@ -1,6 +1,7 @@
 // What the test driver has to know of an application, be it a spec or a declared topology: its topics, its lanes, its stores.
 import { compile } from '../builder/compile.ts';
 import { type DeclaredTopology } from '../builder/declaration.ts';
+import { DEFAULT_POLICIES, type FailurePolicies } from '../failure-policies.ts';
 import { StateKeys, nodeStateSerde } from '../builder/node-state.ts';
 import { stagesOf } from '../builder/stages.ts';
 import { type TopicSpec } from '../log.ts';
@@ -20,6 +21,7 @@ export interface DrivenSpec {
   readonly topics: readonly TopicSpec[];
   /** by the name that its user has given it: the store's, or the step's in a declared topology */
   readonly stores: ReadonlyMap<string, KnownStore>;
+  readonly policies: FailurePolicies;
 }
 
 export function changelogTopicOf(application: string, store: string): string {
@@ -38,7 +40,7 @@ function plain(spec: ApplicationSpec, partitionsOf: (topic: string) => number): 
     topology.kind === 'direct' ? topology.topics : [...topology.topics, ...topology.globalTopics],
   );
   const topics = [...new Set(names)].map((name) => ({ name, partitions: partitionsOf(name), config: {} }));
-  return { spec, topics, stores: storesOf(spec) };
+  return { spec, topics, stores: storesOf(spec), policies: DEFAULT_POLICIES };
 }
 
 function declared(topology: DeclaredTopology, partitionsOf: (topic: string) => number): DrivenSpec {
@@ -64,7 +66,7 @@ function declared(topology: DeclaredTopology, partitionsOf: (topic: string) => n
       });
   }
   const given = [...partitions].map(([name, count]) => ({ name, partitions: count, config: {} }));
-  return { spec, topics: [...given, ...topics], stores };
+  return { spec, topics: [...given, ...topics], stores, policies: topology.failures };
 }
 
 function storesOf({ id, subTopologies }: ApplicationSpec): Map<string, KnownStore> {

@@ -13,7 +13,7 @@ import { Application, type ApplicationOptions } from '../application.ts';
 import { type DeclaredTopology } from '../builder/declaration.ts';
 import { type Clock } from '../clock.ts';
 import { requirePartitions } from '../check-topics.ts';
-import { DEFAULT_POLICIES, type FailurePolicies } from '../failure-policies.ts';
+import { type FailurePolicies } from '../failure-policies.ts';
 import { type Header, type LogRecord, type LogWriter, type NewRecord } from '../log.ts';
 import { memoryStores } from '../memory-store.ts';
 import { type ApplicationSpec } from '../processor.ts';
@@ -48,6 +48,7 @@ export interface TestDriverOptions {
   /** live: after this long without records, event time goes on by the wall clock; default: null, never */
   readonly idleTimeoutMs?: number | null;
   readonly guarantee?: ApplicationOptions['guarantee'];
+  /** instead of what the topology declares */
   readonly policies?: Partial<FailurePolicies>;
   /** decoded state that tasks keep in memory, all together; default: 16 MiB */
   readonly cacheBytesMax?: number;
@@ -136,19 +137,19 @@ export class TestDriver {
     this.#failure = null;
     await this.#time.run(() => application.start());
     application.finished.catch((error: unknown) => {
-      this.#failure = error;
+      if (this.#application === application) this.#failure = error;
     });
     await this.#settle();
   }
 
   #applicationOptions(): ApplicationOptions {
-    const { spec } = this.#driven;
+    const { spec, policies: declared } = this.#driven;
     const { live = false, idleTimeoutMs = null, guarantee = 'exactly-once', policies, schemas } = this.#options;
     const { cacheBytesMax = CACHE_BYTES_MAX } = this.#options;
     return {
       ...{ spec, live, idleTimeoutMs, guarantee, log: this.#log, clock: this.#clock, stores: this.#stores },
       ...{ instance: 'test', commitIntervalMs: COMMIT_INTERVAL_MS, cacheBytesMax },
-      policies: { ...DEFAULT_POLICIES, ...policies },
+      policies: { ...declared, ...policies },
       schemas: schemas ?? null,
       watermarksTopic: WATERMARKS,
       changelogTopic: (store) => changelogTopicOf(spec.id, store),

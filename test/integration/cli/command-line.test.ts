@@ -134,6 +134,8 @@ const WRONG: readonly (readonly [readonly string[], RegExp])[] = [
   [['sql'], /No statement is given/],
   [['stream'], /FILE\.ts is missing/],
   [['stream', SPENDING, '--threads', 'two'], /--threads is two\. Give a whole number from 1 on/],
+  [['stream', SPENDING, '--failures', 'process=retry'], /--failures\.process: retry is not known/],
+  [['stream', SPENDING, '--failures', 'late=stop'], /--failures\.late: is not known here/],
   [['stream', SPENDING, '--guarantee', 'eos'], /--guarantee is eos\. Give exactly-once or at-least-once/],
   [['read'], /TOPIC is missing/],
   [['read', 'payments', '--newest', '2.5'], /--newest is 2\.5\. Give a whole number/],

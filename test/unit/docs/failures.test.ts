@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { FAILURE_CODES, type FailureCode } from '../../../schemas/failure.ts';
+import { FAILURE_CODES, Failure, type FailureCode } from '../../../schemas/failure.ts';
 import { STATUS } from '../../../serving/problem.ts';
 import { codesOf, tablesOf } from './markdown.ts';
 
@@ -19,6 +19,15 @@ test('every code is described, in the order of the list, and no other is', () =>
 test('the statuses are those of the gateway', () => {
   for (const [code = '', status] of rows)
     assert.equal(Number(status), STATUS[codesOf(code)[0] as FailureCode], `status of ${code}`);
+});
+
+test('what the caller is to correct is hopeless as it is, and nothing else', () => {
+  for (const [code = '', , advice = ''] of rows)
+    assert.equal(
+      new Failure(codesOf(code)[0] as FailureCode, '').isHopeless,
+      advice.startsWith('correct'),
+      `advice of ${code}`,
+    );
 });
 
 test('each says what the caller should do, and what it means', () => {

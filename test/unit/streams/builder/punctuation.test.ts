@@ -144,7 +144,7 @@ test('a punctuation that throws is tried again, then ends the instance', async (
           run: ({ emit }) => {
             emit('k', 'told');
             left -= 1;
-            if (left !== 0) throw new Failure('invalid_field', 'not yet');
+            if (left !== 0) throw new Failure('not_ready', 'not yet');
           },
         },
       })
@@ -154,6 +154,6 @@ test('a punctuation that throws is tried again, then ends the instance', async (
   await driver.pipe('in', [at(1)]);
   await driver.advanceTo(15);
   assert.deepEqual(lines(driver), ['10 k told']);
-  await assert.rejects(driver.advanceTo(25), { code: 'invalid_field', message: 'not yet' });
+  await assert.rejects(driver.advanceTo(25), { code: 'not_ready', message: 'not yet' });
   await driver.close();
 });

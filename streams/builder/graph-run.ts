@@ -4,6 +4,7 @@ import { Failure } from '../../schemas/failure.ts';
 import { FOREVER_MS } from '../lane.ts';
 import { type Header, type LogRecord, type NewRecord } from '../log.ts';
 import { type TaskContext } from '../processor.ts';
+import { RECORD_BYTES_MAX } from '../record-limit.ts';
 import { Effects } from './effects.ts';
 import {
   type JoinContext,
@@ -39,9 +40,6 @@ export interface RunningGraph {
   readonly firstSlots: ReadonlyMap<Node, number>;
   readonly joins: ReadonlyMap<JoinNode, OpenJoin>;
 }
-
-/** A broker takes no larger record than this by default, its own fields included. */
-const RECORD_BYTES_MAX = 1_000_000;
 
 export class GraphRun {
   readonly #running: RunningGraph;

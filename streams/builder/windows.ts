@@ -16,7 +16,8 @@ import { type FieldReader } from '../fields/field-reader.ts';
 import { JsonFieldReader } from '../fields/json-fields.ts';
 import { type JsonPart, JsonRowWriter } from '../fields/json-row.ts';
 import { type RowWriter } from '../fields/row-writer.ts';
-import { type WindowedFeature } from '../windows/pane-ring.ts';
+import { PaneRing, type PaneRingSpec, type WindowedFeature } from '../windows/pane-ring.ts';
+import { requireRowsFit } from '../windows/pane-row-serde.ts';
 import { windowStage } from '../windows/window-processor.ts';
 import { Declaration } from './declaration.ts';
 import { TopologyBuilder } from './topology.ts';
@@ -56,8 +57,7 @@ export class DeclaredWindows {
   readonly #declaration: WindowsDeclaration;
   readonly #features: readonly WindowedFeature[];
   readonly #fields: readonly string[];
-  readonly #stepMs: number;
-  readonly #latenessMs: number;
+  readonly #windows: PaneRingSpec;
 
   /** @throws Failure `invalid_definition`, naming the field */
   constructor(builder: TopologyBuilder, name: string, declaration: WindowsDeclaration, copied: readonly string[] = []) {
@@ -67,12 +67,14 @@ export class DeclaredWindows {
     const { from } = declaration;
     const fields = [...(from.eventTime === undefined ? [] : [from.eventTime]), ...copied];
     const outer = new Fields(`windows ${name}:`, { step: declaration.step, lateness: declaration.lateness });
-    this.#stepMs = outer.durationMs('step');
-    this.#latenessMs = outer.durationMs('lateness', 0);
+    const stepMs = outer.durationMs('step');
+    const latenessMs = outer.durationMs('lateness', 0);
     this.#features = Object.entries(declaration.features).map(([feature, value]) =>
       readFeature(`windows ${name}: features.${feature}`, feature, value, fields),
     );
     this.#fields = fields;
+    this.#windows = { stepMs, latenessMs, features: this.#features };
+    requireRowsFit(`windows ${name}:`, new PaneRing(this.#windows));
   }
 
   /** The Avro schema of the rows that `to` writes with this declaration. */
@@ -94,7 +96,7 @@ export class DeclaredWindows {
             reader: this.#reader(),
             timeField: from.eventTime === undefined ? -1 : this.#fields.indexOf(from.eventTime),
           },
-          windows: { stepMs: this.#stepMs, latenessMs: this.#latenessMs, features: this.#features },
+          windows: this.#windows,
           output: { topic, partitions: output, isCopartitioned: input === output, writer: this.#writer(row) },
         });
       },

@@ -6,6 +6,8 @@
 // Version 1 had no event time: what depends on it (time since last, decayed sum) is null until the next event.
 // Law: decode(encode(row)) behaves as row.
 import { Failure } from '../../schemas/failure.ts';
+import { invalid } from '../../schemas/reading.ts';
+import { RECORD_BYTES_MAX } from '../record-limit.ts';
 import { type Row } from '../state/row.ts';
 import { type PaneRing } from './pane-ring.ts';
 
@@ -15,9 +17,29 @@ const WHOLE_MAX = 2 ** 44;
 /** Bytes of a double at most. */
 const DOUBLE_BYTES = 9;
 
+/** Keys of declared windows may be so long; the rest of a changelog record is the row's. */
+export const KEY_BYTES_MAX = 100_000;
+
 /** Bytes that a row takes at most. */
-export function rowBytesMax(ring: PaneRing, row: Row): number {
-  return 1 + 2 * DOUBLE_BYTES + row.panes * ring.stride * DOUBLE_BYTES;
+export function rowBytesMax({ stride }: Pick<PaneRing, 'stride'>, { panes }: Pick<Row, 'panes'>): number {
+  return 1 + 2 * DOUBLE_BYTES + panes * stride * DOUBLE_BYTES;
+}
+
+/**
+ * A row is one record of the changelog: one that grows beyond what the log takes could not be committed any more.
+ * @throws Failure `invalid_definition` when a row of as many panes as the largest window has may be larger
+ */
+export function requireRowsFit(path: string, { stride, stepMs, panesMax }: PaneRing): void {
+  const bytes = rowBytesMax({ stride }, { panes: panesMax });
+  const bytesMax = RECORD_BYTES_MAX - KEY_BYTES_MAX;
+  if (bytes <= bytesMax) return;
+  const panes = Math.floor((bytesMax - rowBytesMax({ stride }, { panes: 0 })) / (stride * DOUBLE_BYTES));
+  const stepMinS = Math.ceil((stepMs * panesMax) / panes / 1000);
+  throw invalid(
+    `${path} step`,
+    `the largest window has ${panesMax} panes of ${stride} numbers: a key's row may come to ${Math.ceil(bytes / 1e6)} MB, and the log takes records of ${bytesMax / 1e6} MB.`,
+    `Give a step of at least ${stepMinS}s of which each window is a multiple, or shorter windows: ${panes} panes fit.`,
+  );
 }
 
 /** @returns the position behind the row */

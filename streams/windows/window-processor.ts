@@ -10,8 +10,8 @@ import { isPositionKey, reservedKey } from '../state/position.ts';
 import { type Row, type RowSerde } from '../state/row.ts';
 import { type RowTable } from '../state/row-table.ts';
 import { PaneRing, type PaneRingSpec } from './pane-ring.ts';
-import { readRow, rowBytesMax, writeRow } from './pane-row-serde.ts';
 import { isEventTime, noEventTime } from '../../schemas/event-time.ts';
+import { KEY_BYTES_MAX, readRow, rowBytesMax, writeRow } from './pane-row-serde.ts';
 import { Failure } from '../../schemas/failure.ts';
 
 export interface WindowStage {
@@ -130,6 +130,10 @@ class WindowProcessor implements DirectProcessor {
       this.#context.deadLetter(slab, index, reservedKey(), 'process');
       return;
     }
+    if (keyEnd - keyStart > KEY_BYTES_MAX) {
+      this.#context.deadLetter(slab, index, longKey(keyEnd - keyStart), 'produce');
+      return;
+    }
     const row = this.#row;
     if (!this.#ring.add(this.#rows.rowOf(slab.data, keyStart, keyEnd), timeMs, this.#fields, 0, row.values, 0)) {
       this.#context.deadLetter(slab, index, tooLate(timeMs, this.#stage.windows), 'process');
@@ -165,6 +169,13 @@ function noKey(): Failure {
   return new Failure('missing_field', 'The record has no key: windows are kept by key.', {
     field: 'key',
     fix: 'Produce it with the key that the windows are about.',
+  });
+}
+
+function longKey(bytes: number): Failure {
+  return new Failure('too_large', `The key has ${bytes} bytes: a row of the windows would not fit into a record.`, {
+    field: 'key',
+    fix: `Keep keys of declared windows below ${KEY_BYTES_MAX} bytes.`,
   });
 }
 

@@ -4,6 +4,7 @@ import { type Event } from '../schemas/codec.ts';
 import { type DeadLetter } from '../schemas/events.generated.ts';
 import { headerMaker } from '../streams/event-headers.ts';
 import { type NewRecord } from '../streams/log.ts';
+import { LETTER_HEADER, LETTER_OF_HEADER } from '../streams/returned-records.ts';
 import { systemClock } from './clock.ts';
 import { type Connections } from './connect.ts';
 import { EventFollower } from './event-follower.ts';
@@ -45,17 +46,30 @@ export async function outstandingLetters(
 /** A transaction holds so many letters. */
 const LETTERS_PER_TRANSACTION = 500;
 
-/** Puts letters back into their topics, each at the end of its partition; a letter is put back once, however often this is called. */
+export interface ReturnOptions {
+  readonly returnedBy: string;
+  /** true: whoever reads the topic takes the records again; false: of the engine's applications the one that set them aside */
+  readonly forAll: boolean;
+}
+
+/**
+ * Puts outstanding letters back into their topics, each at the end of its partition; a letter is put back once, however often this is
+ * called, also by several at a time.
+ * @returns those that were put back
+ */
 export async function returnLetters(
-  { log, codec, topics }: Connections,
-  letters: readonly OutstandingLetter[],
-  returnedBy: string,
-): Promise<void> {
+  connections: Connections,
+  filter: LetterFilter,
+  { returnedBy, forAll }: ReturnOptions,
+): Promise<readonly OutstandingLetter[]> {
+  const { log, codec, topics } = connections;
   await codec.prepare(topics.deadLetters, ['DeadLetterReturned']);
   // one id: whoever returns letters at the same time is fenced, and returns nothing
   const session = await log.transactions(`${topics.deadLetters}.return`, 60_000);
   const headers = headerMaker('millrace.DeadLetterReturned', 'millrace/dead-letters');
   try {
+    // only now: what was returned before the session was made is told of, and nobody returns anything beside it
+    const letters = await outstandingLetters(connections, filter);
     for (let from = 0; from < letters.length; from += LETTERS_PER_TRANSACTION) {
       const nowMs = systemClock.nowMs();
       session.begin();
@@ -70,7 +84,7 @@ export async function returnLetters(
             returned_at: nowMs,
           };
           return [
-            wholeRecord(letter, offset),
+            wholeRecord(letter, offset, forAll),
             {
               topic: topics.deadLetters,
               partition: 0,
@@ -84,13 +98,16 @@ export async function returnLetters(
       );
       await session.commit();
     }
+    return letters;
   } finally {
     await session.close();
   }
 }
 
-/** The record as it was, with a header that says which letter it comes from. */
-function wholeRecord(letter: DeadLetter, offset: number): NewRecord {
+const OWN_HEADERS: readonly string[] = [LETTER_HEADER, LETTER_OF_HEADER];
+
+/** The record as it was, with headers that say which letter it comes from, and for whom it is. */
+function wholeRecord(letter: DeadLetter, offset: number, forAll: boolean): NewRecord {
   return {
     topic: letter.source_topic,
     partition: letter.source_partition,
@@ -99,9 +116,10 @@ function wholeRecord(letter: DeadLetter, offset: number): NewRecord {
     value: letter.value,
     headers: [
       ...Object.entries(letter.headers)
-        .filter(([key]) => key !== 'millrace-dead-letter')
+        .filter(([key]) => !OWN_HEADERS.includes(key))
         .map(([key, value]) => ({ key, value })),
-      { key: 'millrace-dead-letter', value: Buffer.from(String(offset)) },
+      { key: LETTER_HEADER, value: Buffer.from(String(offset)) },
+      ...(forAll ? [] : [{ key: LETTER_OF_HEADER, value: Buffer.from(letter.processor) }]),
     ],
   };
 }

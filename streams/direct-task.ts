@@ -8,6 +8,7 @@ import { Standing } from './queries/standing.ts';
 import { type ReadableRows } from './state/committed-rows.ts';
 import { type RowTable } from './state/row-table.ts';
 import { type OutputLane } from './processor.ts';
+import { isSlabRecordForAnother } from './returned-records.ts';
 import { type StoreWrite } from './store.ts';
 import { type FailurePolicies, SetAside } from './failure-policies.ts';
 import { type TaskCommit } from './task-commit.ts';
@@ -24,6 +25,8 @@ const QUEUED_RECORDS_MAX = 20_000;
 const PREPARED = Promise.resolve();
 
 export interface DirectTaskOptions {
+  /** id of the application */
+  readonly application: string;
   readonly topology: DirectSubTopology;
   readonly input: TaskInput;
   readonly rows: RowTable | null;
@@ -154,7 +157,7 @@ export class DirectTask {
       if (slab === undefined) return false;
       if (!this.#isPrepared && this.#mustPrepare) return true;
       const to = Math.min(slab.count, this.#next + STRETCH_RECORDS);
-      this.#processor.process(slab, this.#next, to);
+      this.#processOwn(slab, this.#next, to);
       this.#outputs.roll();
       this.steppedCount += to - this.#next;
       this.#queued -= to - this.#next;
@@ -163,6 +166,18 @@ export class DirectTask {
       if (to === slab.count) this.#endSlab();
       if (isOver()) return this.#queue.length > 0;
     }
+  }
+
+  /** The records [from, to) without those that were put back for another application. */
+  #processOwn(slab: RecordSlab, from: number, to: number): void {
+    const { application } = this.#options;
+    let start = from;
+    for (let index = from; index < to; index += 1) {
+      if (!isSlabRecordForAnother(slab, index, application)) continue;
+      if (index > start) this.#processor.process(slab, start, index);
+      start = index + 1;
+    }
+    if (to > start) this.#processor.process(slab, start, to);
   }
 
   #endSlab(): void {

@@ -47,6 +47,8 @@ export interface RecordSlab extends TopicPartition {
   readonly valueStarts: Int32Array;
   readonly valueEnds: Int32Array;
   recordOf(index: number): LogRecord;
+  /** Value of the record's first header of this name, found without decoding others; null: it has none. */
+  header(index: number, name: Buffer): Buffer | null;
 }
 
 /** What one fetch brought of one partition: the records, and how far the reader's position is now (past control records too). */

@@ -46,6 +46,11 @@ export class WireSlab implements RecordSlab {
     return readHeaders(this.data, this.#headerStarts[index] ?? 0);
   }
 
+  header(index: number, name: Buffer): Buffer | null {
+    const at = this.#headerStarts[index] ?? 0;
+    return this.data[at] === 0 ? null : findHeader(this.data, at, name);
+  }
+
   recordOf(index: number): LogRecord {
     return {
       topic: this.topic,
@@ -153,6 +158,7 @@ export function readRecords(
 }
 
 const NO_HEADERS: Header[] = [];
+const NO_BYTES = Buffer.alloc(0);
 
 function readHeaders(data: Buffer, at: number): Header[] {
   // most records of others have none: one shared empty list
@@ -161,8 +167,22 @@ function readHeaders(data: Buffer, at: number): Header[] {
   const count = cursor.varint();
   const headers: Header[] = [];
   for (let index = 0; index < count; index += 1)
-    headers.push({ key: cursor.bytes()?.toString() ?? '', value: cursor.bytes() ?? Buffer.alloc(0) });
+    headers.push({ key: cursor.bytes()?.toString() ?? '', value: cursor.bytes() ?? NO_BYTES });
   return headers;
+}
+
+function findHeader(data: Buffer, at: number, name: Buffer): Buffer | null {
+  const cursor = new Cursor(data, at);
+  for (let left = cursor.varint(); left > 0; left -= 1) {
+    const length = cursor.varint();
+    const start = cursor.at;
+    cursor.at += length;
+    if (length === name.length && data.compare(name, 0, length, start, start + length) === 0)
+      return cursor.bytes() ?? NO_BYTES;
+    const valueLength = cursor.varint();
+    if (valueLength > 0) cursor.at += valueLength;
+  }
+  return null;
 }
 
 class Cursor {

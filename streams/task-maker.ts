@@ -69,7 +69,7 @@ export class TaskMaker {
   ): Promise<MadeTask> {
     const [committed] = await unlessCalledOff(this.#parts.membership.committed([at]), signal);
     const input: TaskInput = { ...at, offset: Math.max(committed?.offset ?? 0, 0), metadata: '', global: false };
-    const { clock, schemas, policies } = this.#options;
+    const { spec, clock, schemas, policies } = this.#options;
     const { store } = topology;
     const state = store === null ? null : this.stateOf(store, at.partition);
     const restored =
@@ -80,7 +80,7 @@ export class TaskMaker {
             rows: new RowTable(opened, store.serde, cacheBytesMax, isEmpty),
           }));
     const task = new DirectTask({
-      topology: topology,
+      ...{ application: spec.id, topology },
       ...{ input, rows: restored?.rows ?? null, changelog: state?.changelog ?? null, clock, schemas, policies },
     });
     return { task, store: restored?.opened ?? null, starts: [{ input, offset: input.offset }] };
@@ -94,7 +94,7 @@ export class TaskMaker {
     signal: AbortSignal,
   ): Promise<MadeTask> {
     const { membership, follower, states } = this.#parts;
-    const { live, policies, clock } = this.#options;
+    const { spec, live, policies, clock } = this.#options;
     const inputs: TaskInput[] = sortInputs(await unlessCalledOff(membership.committed(held), signal)).map((input) => ({
       ...input,
       offset: Math.max(input.offset, 0),
@@ -111,7 +111,9 @@ export class TaskMaker {
             ...(await loadState(topology, opened, store.serde, named.changelog, cacheBytesMax)),
           }));
     const { state, timers } = restored ?? { state: null, timers: new Timers() };
-    const task = new Task({ topology, partition, inputs, live, follower, state, timers, policies, clock });
+    const task = new Task({
+      ...{ application: spec.id, topology, partition, inputs, live, follower, state, timers, policies, clock },
+    });
     const globalPositions = await task.start(topology);
     const starts = inputs.map((input) => {
       const offset = globalPositions.get(partitionId(input)) ?? input.offset;

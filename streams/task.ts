@@ -16,6 +16,7 @@ import { type PartsMark, partsMark } from './moved-parts.ts';
 import { type OutputLane, type Processor, type SubTopology, type TaskContext } from './processor.ts';
 import { type FailurePolicies, SetAside } from './failure-policies.ts';
 import { Standing } from './queries/standing.ts';
+import { isForAnother } from './returned-records.ts';
 import { type TaskCommit, type TaskWatermark } from './task-commit.ts';
 import { type ReadableRows } from './state/committed-rows.ts';
 import { type Progress, progressText, readProgress } from './task-progress.ts';
@@ -40,6 +41,8 @@ export interface TaskInput extends TopicPartition {
 }
 
 export interface TaskOptions {
+  /** id of the application */
+  readonly application: string;
   readonly topology: SubTopology<never>;
   readonly partition: number;
   readonly inputs: readonly TaskInput[];
@@ -62,6 +65,7 @@ export class Task {
   readonly outputLanes: readonly OutputLane[];
   /** for who reads its state from outside */
   readonly standing: Standing;
+  readonly #application: string;
   readonly #follower: WatermarkFollower;
   readonly #timers: Timers;
   readonly #partitions = new Map<string, InputPartition>();
@@ -83,6 +87,7 @@ export class Task {
 
   constructor(options: TaskOptions) {
     const { topology, follower } = options;
+    this.#application = options.application;
     this.#setAside = new SetAside(options.policies);
     this.#policies = options.policies;
     this.#clock = options.clock;
@@ -156,6 +161,7 @@ export class Task {
     const partition = this.#partitions.get(partitionId(fetched));
     if (partition === undefined) return;
     for (const record of records) {
+      if (isForAnother(record, this.#application)) continue;
       const decoded = this.#running.decode(record);
       if (decoded.kind === 'input')
         partition.lanes[decoded.lane]?.push({

@@ -4,15 +4,21 @@ import { type CliCommand, type CommandInput, WrongUsage, answer, textOption } fr
 import { requireBroker } from './running.ts';
 
 export const deadLetters: CliCommand = {
-  usage: '[list|retry] [--topic T] [--code C] [--offset N]',
+  usage: '[list|retry] [--topic T] [--code C] [--offset N] [--for-all]',
   help: [
     'list (default) shows what is outstanding; retry puts it back, whole, at the end of its partition, each letter once.',
     '--topic   only letters from this topic',
     '--code    only letters with this failure code',
     '--offset  only this letter',
+    '--for-all  retry: for all who read the topic. Without it applications other than the one that set a record aside pass over it',
   ],
   argumentsMax: 1,
-  options: { topic: { type: 'string' }, code: { type: 'string' }, offset: { type: 'string' } },
+  options: {
+    topic: { type: 'string' },
+    code: { type: 'string' },
+    offset: { type: 'string' },
+    'for-all': { type: 'boolean' },
+  },
   async run(input) {
     const [action = 'list'] = input.positionals;
     if (action !== 'list' && action !== 'retry')
@@ -25,12 +31,16 @@ export const deadLetters: CliCommand = {
     await requireBroker(input.settings);
     const connections = connect(input.settings, 'dead-letters');
     try {
-      const letters = await outstandingLetters(connections, filter);
-      if (action === 'retry') await returnLetters(connections, letters, process.env['USER'] ?? 'cli');
+      const forAll = input.options['for-all'] === true;
+      const letters =
+        action === 'retry'
+          ? await returnLetters(connections, filter, { returnedBy: process.env['USER'] ?? 'cli', forAll })
+          : await outstandingLetters(connections, filter);
       const value = letters.map(({ offset, letter }) => ({
         offset,
         source: `${letter.source_topic}/${letter.source_partition}/${letter.source_offset}`,
         stage: letter.stage,
+        application: letter.processor,
         code: letter.code,
         field: letter.field,
         reason: letter.reason,
@@ -60,7 +70,10 @@ const SHOWN_MAX = 50;
 
 function listed(letters: readonly OutstandingLetter[]): string {
   if (letters.length === 0) return 'Nothing is set aside.';
-  const groups = Map.groupBy(letters, ({ letter }) => `${letter.source_topic}  ${letter.stage}  ${letter.code}`);
+  const groups = Map.groupBy(
+    letters,
+    ({ letter }) => `${letter.source_topic}  ${letter.processor}  ${letter.stage}  ${letter.code}`,
+  );
   return [
     ...[...groups].map(([group, list]) => `${String(list.length).padStart(6)}  ${group}`),
     '',

@@ -81,7 +81,12 @@ async function loop(fetched: readonly Fetched[], outputs: EncodedBatch[]): Promi
   const [topology] = spec.subTopologies;
   if (topology?.kind !== 'direct' || topology.store === null) throw new Error('the job is one direct stage');
   const { serde } = topology.store;
-  const before = { policies: { ...DEFAULT_POLICIES, decode: 'stop' as const }, clock: systemClock, schemas: null };
+  const before = {
+    application: 'limits',
+    policies: { ...DEFAULT_POLICIES, decode: 'stop' as const },
+    clock: systemClock,
+    schemas: null,
+  };
   const tasks = await Promise.all(
     Array.from({ length: 4 }, async (_, partition) => {
       const store = await memoryStores().open('rows');

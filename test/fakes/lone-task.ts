@@ -53,6 +53,7 @@ export class LoneTask {
     const changelog = { topic: 'changelog', partition: 0 };
     const loaded = await loadState(topology, store, topology.store.serde, changelog, cacheBytesMax);
     const task = new Task({
+      application: 'test',
       ...{ topology, partition: 0, live: true, follower: new WatermarkFollower(), ...loaded },
       inputs: topology.topics.map((topic) => ({ topic, partition: 0, offset: 0, metadata: '', global: false })),
       ...{ policies: DEFAULT_POLICIES, clock: systemClock },

@@ -49,6 +49,7 @@ class Join {
     const follower = new WatermarkFollower();
     const inputs = topology.topics.map((topic) => ({ topic, partition: 0, offset: 0, metadata: '', global: false }));
     const task = new Task({
+      application: 'test',
       ...{ topology, partition: 0, inputs, live, follower, ...loaded },
       policies: DEFAULT_POLICIES,
       clock: systemClock,

@@ -24,6 +24,7 @@ export async function statelessTask(
   // without state, the type of its state says nothing
   const untyped: unknown = topology;
   const task = new Task({
+    application: 'test',
     topology: untyped as SubTopology<never>,
     ...{ partition: 0, inputs, live, follower: new WatermarkFollower(), state: null, timers: new Timers() },
     ...{ policies: DEFAULT_POLICIES, clock: systemClock },

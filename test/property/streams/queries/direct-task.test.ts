@@ -94,6 +94,7 @@ class Run {
     const serde = topology.store.serde;
     const { clock } = this.#time;
     this.#task = new DirectTask({
+      application: 'test',
       ...{ topology, clock, schemas: null, policies: DEFAULT_POLICIES, changelog: CHANGELOG },
       input: { ...INPUT, offset: 0, metadata: '', global: false },
       rows: new RowTable(store, serde, cacheBytesMax, true),

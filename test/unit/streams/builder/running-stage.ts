@@ -127,6 +127,7 @@ async function taskOf(
     loaded = await loadState(topology, opened, store.serde, kept, Infinity);
   }
   const task = new Task({
+    application: 'test',
     topology,
     partition: 0,
     inputs: topics.map((topic) => ({ topic, partition: 0, global: false, ...progress })),

@@ -4,8 +4,9 @@ import { type Watermark } from '../schemas/events.generated.ts';
 import { type ApplicationStatus, type StopOptions, statusOf } from './application-status.ts';
 import { unitsOf } from './assignment-units.ts';
 import { requireFewLanes, requireOneReader } from './check-spec.ts';
-import { type CommitParts, type DrawnTask, type WrittenEnds, appendDrawn, commitDrawn } from './commit.ts';
+import { type CommitParts, type WrittenEnds, appendDrawn, commitDrawn } from './commit.ts';
 import { CommitClock } from './commit-clock.ts';
+import { drawTasks } from './draw-tasks.ts';
 import {
   type Fetched,
   type LogAdmin,
@@ -352,17 +353,14 @@ export class Application {
     const dirty = this.#tasks.all.filter((task) => task.dirty);
     if (session === null || dirty.length === 0) return;
     for (const task of dirty) if (task.kind === 'merged') await task.flush();
-    const drawn: DrawnTask[] = dirty.map((task) => ({
-      name: task.name,
-      outputLanes: task.outputLanes,
-      drawn: task.draw(),
-    }));
+    const { drawn, oversized } = drawTasks(dirty);
     this.#ahead?.hold();
     await this.#ahead?.settled();
     const committed = commitDrawn(drawn, this.#commitParts(session), this.#ends);
     this.#ahead?.release();
     this.#written += await committed;
     this.#clock.end(this.#options.committed);
+    for (const task of oversized) await this.#tasks.redo(task);
   }
 
   #assigned(partitions: readonly TopicPartition[]): Promise<void> {

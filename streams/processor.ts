@@ -56,6 +56,11 @@ export interface Processor {
   tick?(): void;
   /** Nothing later than this event time may be taken yet. */
   boundMs?(): number;
+  /**
+   * Whether it is to look, after each step, that the rows which were changed fit into a record, and to set the input aside where one
+   * does not. Absent: such a row ends the instance.
+   */
+  checkRows?(isOn: boolean): void;
   /** After a commit; positions of the inputs that are not part of the group. */
   committed?(positions: ReadonlyMap<string, number>, timeMs: number): Promise<void>;
   close?(): Promise<void>;

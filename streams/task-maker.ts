@@ -92,6 +92,7 @@ export class TaskMaker {
     held: readonly TopicPartition[],
     cacheBytesMax: number,
     signal: AbortSignal,
+    checkedTo: ReadonlyMap<string, number> | null = null,
   ): Promise<MadeTask> {
     const { membership, follower, states } = this.#parts;
     const { spec, live, policies, clock } = this.#options;
@@ -113,6 +114,7 @@ export class TaskMaker {
     const { state, timers } = restored ?? { state: null, timers: new Timers() };
     const task = new Task({
       ...{ application: spec.id, topology, partition, inputs, live, follower, state, timers, policies, clock },
+      checkedTo,
     });
     const globalPositions = await task.start(topology);
     const starts = inputs.map((input) => {

@@ -1,6 +1,7 @@
 // What stands beside a committed offset: the task's time, and how far each lane was taken beyond the offset. Kafka takes 4096 bytes
 // there, so the lanes are packed: pairs of (lane, records beyond the offset), as base64url.
-import { NEVER_MS } from './lane.ts';
+import { type InputPartition } from './input-partition.ts';
+import { type Lane, NEVER_MS } from './lane.ts';
 import { type PartsMark } from './moved-parts.ts';
 import { Packer, Unpacker } from './packing.ts';
 
@@ -31,6 +32,22 @@ export function progressText({ lanes, ...rest }: Progress, offset: number): stri
     before = lane;
   }
   return JSON.stringify({ ...rest, lanes: packer.done().toString('base64url') } satisfies Told);
+}
+
+/** @param processedOf the last record that was handled of each lane, since the task was made */
+export function writeProgress(
+  { lanes, firstOffset, decodedTo }: Pick<InputPartition, 'lanes' | 'firstOffset' | 'decodedTo'>,
+  processedOf: ReadonlyMap<Lane, number>,
+  timeMs: number,
+  parts: PartsMark | null,
+): string {
+  const processed = new Map<number, number>();
+  for (const lane of lanes) {
+    const last = processedOf.get(lane) ?? lane.processedOffset;
+    if (last >= firstOffset) processed.set(lane.lane, last);
+  }
+  const decoded = decodedTo > firstOffset ? { decoded: decodedTo } : {};
+  return progressText({ timeMs, lanes: processed, ...decoded, ...parts }, firstOffset);
 }
 
 /** @param offset the committed one that it stands beside */

@@ -85,6 +85,8 @@ export class TaskSet {
   readonly #stateOf = new Map<string, StateName | null>();
   readonly #held = new Map<string, TopicPartition>();
   readonly #paused = new Set<string>();
+  /** by the task's name: up to where it is to look at each row when it is made anew */
+  readonly #checkedTo = new Map<string, ReadonlyMap<string, number>>();
   readonly queries: StateQueries;
 
   constructor(options: TaskSetOptions, parts: TaskSetParts) {
@@ -180,6 +182,25 @@ export class TaskSet {
     this.#shareCache();
   }
 
+  /**
+   * The task goes back to what was committed, and does the same again, looking after each step whether its rows fit into a record: the
+   * input that makes one too large is set aside. Looking costs as much as writing each row, so nobody does it before it is needed.
+   */
+  async redo(task: Task): Promise<void> {
+    this.#options.notice?.(
+      `${task.name}: a row is larger than the log takes; its records are taken again, one by one.`,
+    );
+    this.#checkedTo.set(task.name, task.readTo);
+    await this.drop([task]);
+    await this.makeMissing(() => Promise.resolve());
+  }
+
+  #takeCheckedTo(name: string): ReadonlyMap<string, number> | null {
+    const checkedTo = this.#checkedTo.get(name) ?? null;
+    this.#checkedTo.delete(name);
+    return checkedTo;
+  }
+
   /** Begins to make the tasks for what is held and not worked on yet. */
   async makeMissing(commit: () => Promise<void>): Promise<void> {
     for (const topology of this.#options.spec.subTopologies) {
@@ -194,7 +215,7 @@ export class TaskSet {
         this.#start(name, reads, this.#stateNamed(topology, number), (signal) =>
           topology.kind === 'direct'
             ? this.#maker.direct(topology, reads[0] ?? { topic: '', partition: number }, this.#cacheShare(), signal)
-            : this.#maker.merged(topology, number, reads, this.#cacheShare(), signal),
+            : this.#maker.merged(topology, number, reads, this.#cacheShare(), signal, this.#takeCheckedTo(name)),
         );
       }
     }

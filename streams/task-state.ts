@@ -5,6 +5,7 @@
 // synchronous: who steps asks for the keys first (`fetch`), and is told where one is not here (`lacks`).
 import { Failure } from '../schemas/failure.ts';
 import { type NewRecord, type TopicPartition } from './log.ts';
+import { RECORD_BYTES_MAX } from './record-limit.ts';
 import { ClockHand } from './state/clock-hand.ts';
 import { isPositionKey, positionWrite } from './state/position.ts';
 import { type StateStore, type StoreWrite } from './store.ts';
@@ -262,7 +263,15 @@ export class TaskState<V> {
     else this.#pinned.delete(entry.key);
   }
 
-  /** What has changed since the last call, as changelog records; kept until `written` or lost with the task. */
+  /** What the row would take in the changelog. */
+  rowBytes(key: string, value: V): number {
+    return Buffer.byteLength(key) + this.#serde.encode(value).length;
+  }
+
+  /**
+   * What has changed since the last call, as changelog records; kept until `written` or lost with the task.
+   * @throws Failure `too_large` when a row is larger than the log takes; the task must be made anew then
+   */
   drain(): NewRecord[] {
     this.#drains += 1;
     const records = this.#dirty.map((entry) => {
@@ -270,6 +279,8 @@ export class TaskState<V> {
       entry.isDirty = false;
       entry.drainedAt = this.#drains;
       const write = { key: Buffer.from(text), value: value === undefined ? null : this.#serde.encode(value) };
+      const bytes = write.key.length + (write.value?.length ?? 0);
+      if (bytes > RECORD_BYTES_MAX) throw new Failure('too_large', `A row of the state would have ${bytes} bytes.`);
       if (value === undefined) this.#deleted.push(entry);
       else this.#resize(entry, write.value?.length ?? 0);
       this.#unwritten.push(write);

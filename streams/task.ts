@@ -19,7 +19,7 @@ import { Standing } from './queries/standing.ts';
 import { isForAnother } from './returned-records.ts';
 import { type TaskCommit, type TaskWatermark } from './task-commit.ts';
 import { type ReadableRows } from './state/committed-rows.ts';
-import { type Progress, progressText, readProgress } from './task-progress.ts';
+import { readProgress, writeProgress } from './task-progress.ts';
 import { type TaskState } from './task-state.ts';
 import { Timers } from './timers.ts';
 import { type WatermarkFollower } from './watermark-follower.ts';
@@ -53,6 +53,8 @@ export interface TaskOptions {
   readonly timers: Timers;
   readonly policies: FailurePolicies;
   readonly clock: Clock;
+  /** by partition: rows are looked at after each step until these offsets are committed; absent or null: they are not */
+  readonly checkedTo?: ReadonlyMap<string, number> | null;
 }
 
 export class Task {
@@ -84,6 +86,7 @@ export class Task {
   #moved = false;
   #toldWatermarkMs = NEVER_MS;
   #toldLive = false;
+  #checkedTo: ReadonlyMap<string, number> | null;
 
   constructor(options: TaskOptions) {
     const { topology, follower } = options;
@@ -91,6 +94,7 @@ export class Task {
     this.#setAside = new SetAside(options.policies);
     this.#policies = options.policies;
     this.#clock = options.clock;
+    this.#checkedTo = options.checkedTo ?? null;
     const partitions = topology.single
       ? [...new Set(options.inputs.filter((input) => !input.global).map((input) => input.partition))]
       : [options.partition];
@@ -140,6 +144,7 @@ export class Task {
     };
     const { processor, globalPositions } = await topology.create(context);
     this.#processor = processor;
+    if (this.#checkedTo !== null) processor.checkRows?.(true);
     return globalPositions;
   }
 
@@ -276,7 +281,24 @@ export class Task {
     await this.#running.flush?.();
   }
 
-  /** Everything up to now, for one commit. Call `flush` before. */
+  /** Whether it can be made anew so that it looks at each row, and does not yet. */
+  get canCheckRows(): boolean {
+    return this.#checkedTo === null && this.#running.checkRows !== undefined;
+  }
+
+  /** By partition: behind the last record that was fetched. */
+  get readTo(): ReadonlyMap<string, number> {
+    return new Map([...this.#partitions].map(([id, { positionOffset }]) => [id, positionOffset]));
+  }
+
+  #endChecks(committed: readonly CommittedOffset[]): void {
+    const checkedTo = this.#checkedTo;
+    if (checkedTo === null || committed.some((at) => at.offset < (checkedTo.get(partitionId(at)) ?? 0))) return;
+    this.#checkedTo = null;
+    this.#running.checkRows?.(false);
+  }
+
+  /** Everything up to now, for one commit. Call `flush` before. @throws Failure `too_large`: the task must be made anew */
   draw(): TaskCommit {
     const records = this.#outputs;
     const deadLetters = this.#setAside.take();
@@ -295,6 +317,7 @@ export class Task {
       committed: async (changelogEnd) => {
         await state?.written(changelogEnd);
         this.standing.moved(offsets);
+        this.#endChecks(offsets);
         await this.#running.committed?.(this.#globalPositions(), this.#merge.nowMs);
       },
     };
@@ -345,26 +368,11 @@ export class Task {
         topic: input.topic,
         partition: input.partition,
         offset: partition.firstOffset,
-        metadata: this.#progressOf(partition),
+        metadata: writeProgress(partition, this.#processedOf, this.#merge.nowMs, this.#parts),
       });
     }
     this.#moved = false;
     return offsets;
-  }
-
-  #progressOf({ lanes, firstOffset: offset, decodedTo: decoded }: InputPartition): string {
-    const processed = new Map<number, number>();
-    for (const lane of lanes) {
-      const last = this.#processedOf.get(lane) ?? lane.processedOffset;
-      if (last >= offset) processed.set(lane.lane, last);
-    }
-    const progress: Progress = {
-      timeMs: this.#merge.nowMs,
-      lanes: processed,
-      ...(decoded > offset ? { decoded } : {}),
-      ...this.#parts,
-    };
-    return progressText(progress, offset);
   }
 
   // A global input is read again from the first record that was not taken yet.

@@ -1,6 +1,7 @@
 // What handling one record changes, kept aside until it has gone through: a step that throws has changed nothing.
 import { type NewRecord } from '../log.ts';
 import { type TaskContext } from '../processor.ts';
+import { RECORD_BYTES_MAX } from '../record-limit.ts';
 import { type NodeState } from './node-state.ts';
 
 /** A run has come upon a row that is not in memory: it is given up, and done again once the row is there. */
@@ -35,6 +36,14 @@ export class Effects {
   /** @param entry undefined: deleted */
   put(id: string, entry: NodeState | undefined): void {
     this.#states.set(id, entry);
+  }
+
+  /** Calls back for each row that would have more bytes than a record may. */
+  forEachTooLarge(found: (id: string, bytes: number) => void): void {
+    for (const [id, entry] of this.#states) {
+      const bytes = entry === undefined ? 0 : this.#context.state.rowBytes(id, entry);
+      if (bytes > RECORD_BYTES_MAX) found(id, bytes);
+    }
   }
 
   emit(record: NewRecord): void {

@@ -37,6 +37,7 @@ export class GraphProcessor implements Processor {
   /** rows that the first of the backlog has come upon without their having been foreseen */
   readonly #unforeseen = new Set<string>();
   #lacksState = false;
+  #checksRows = false;
   #attempts = 0;
   #retryAtMs = Number.NEGATIVE_INFINITY;
   #timeMs: number;
@@ -105,6 +106,10 @@ export class GraphProcessor implements Processor {
     return this.#lacksState;
   }
 
+  checkRows(isOn: boolean): void {
+    this.#checksRows = isOn;
+  }
+
   get isWaiting(): boolean {
     return this.#backlog.length > 0;
   }
@@ -148,6 +153,7 @@ export class GraphProcessor implements Processor {
       if (work.kind === 'input') this.#take(run, work.input);
       else if (work.kind === 'timer') run.fire(work.timer);
       else run.punctuate(work.node, work.wallMs);
+      if (this.#checksRows && run.missed === null) run.requireRowsFit();
     } catch (error) {
       if (run.missed !== null) return this.#missed(run.missed);
       const failure = asFailure(error);

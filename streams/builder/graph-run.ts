@@ -73,6 +73,21 @@ export class GraphRun {
     return this.#running.graph.keys;
   }
 
+  /** @throws Failure `too_large` when a row that it changes does not fit into a record of the changelog */
+  requireRowsFit(): void {
+    this.#effects.forEachTooLarge((id, bytes) => {
+      const step = this.#running.graph.slots[this.#keys.slotOf(id)]?.name ?? '';
+      throw new Failure(
+        'too_large',
+        `What ${step} keeps of the key ${this.#keys.keyOf(id)} would have ${bytes} bytes.`,
+        {
+          field: step,
+          fix: `Keep less than ${RECORD_BYTES_MAX} bytes of a key: a row of the state is one record of its changelog.`,
+        },
+      );
+    });
+  }
+
   apply(): void {
     this.#effects.apply();
   }

@@ -4,6 +4,7 @@ import { type Fetched, type LogReader, type TopicPartition, partitionId } from '
 import { NewestChanges } from './newest-changes.ts';
 import { positionWrite } from './state/position.ts';
 import { type StateStore, type StoreWrite } from './store.ts';
+import { Failure } from '../schemas/failure.ts';
 
 /** How long a change of what is followed may have to wait for a poll under way. */
 const POLL_MS = 20;
@@ -60,7 +61,15 @@ export class FollowedChangelog {
     return this.#settled.promise;
   }
 
-  take({ slabs, nextOffset }: Fetched): void {
+  /** @throws Failure `damaged_state` when the changelog does not go on where the store stands: its rows may be of what is gone there */
+  take({ topic, partition, slabs, nextOffset, isGap = false }: Fetched): void {
+    // a store without anything begins wherever the changelog does
+    if (isGap && this.#next > 0)
+      throw new Failure(
+        'damaged_state',
+        `A state stands at ${this.#next} of its changelog ${topic}/${partition}, which does not reach there: it begins at ${nextOffset} now, or was cut short.`,
+        { fix: 'Nothing to do: the state is thrown away and restored from what there is.' },
+      );
     for (const slab of slabs) {
       this.records += slab.count;
       // the whole fetch stays in memory as long as one of its values does
@@ -151,13 +160,23 @@ export class ChangelogFollower {
     try {
       while (this.#begin()) {
         // what is followed changes only between polls: a poll brings nothing that was meant for another store
-        for (const part of await this.#reader.poll(POLL_MS)) this.#followed.get(partitionId(part))?.take(part);
+        for (const part of await this.#reader.poll(POLL_MS)) this.#take(part);
         for (const followed of [...this.#followed.values()]) await this.#attend(followed);
       }
     } catch (error) {
       for (const followed of [...this.#followed.values(), ...this.#beginning]) followed.settle(error);
       this.#followed.clear();
       this.#beginning = [];
+    }
+  }
+
+  #take(part: Fetched): void {
+    const followed = this.#followed.get(partitionId(part));
+    try {
+      followed?.take(part);
+    } catch (error) {
+      // a changelog with a gap does not end the others' following
+      if (followed !== undefined) this.#end(followed, error);
     }
   }
 

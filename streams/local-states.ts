@@ -5,13 +5,15 @@ import {
   type LocalStoreParts,
   type OpenedStore,
   type StateName,
+  boundsOf,
   isDamaged,
   openLocalStore,
   storedPosition,
 } from './local-store.ts';
-import { type LogReader, type TopicPartition } from './log.ts';
+import { type LogReader } from './log.ts';
 import { Standby } from './standby.ts';
 import { type StateStore } from './store.ts';
+import { Failure } from '../schemas/failure.ts';
 
 /** Stores that are restored at the same time: they share one reader, and the changes that wait in memory. */
 const RESTORES_MAX = 8;
@@ -151,9 +153,24 @@ export class LocalStates {
     signal.addEventListener('abort', callOff, { once: true });
     let store: StateStore | null = null;
     try {
-      store = await standby.handOver(signal.aborted ? 0 : await this.#endOf(changelog));
-      this.restoredRecords += standby.records - before;
+      // before the bounds: afterwards it may have read what was written since
+      const stood = standby.position;
+      const { start, end } = await boundsOf(this.#parts.admin, changelog);
+      const isReached = stood === 0 || (stood >= start && stood <= end);
+      store = await standby.handOver(signal.aborted || !isReached ? 0 : end);
       if (signal.aborted) throw new CalledOff();
+      if (!isReached)
+        throw new Failure(
+          'damaged_state',
+          `The copy ${name} stands at ${stood}, its changelog reaches from ${start} to ${end}.`,
+          { field: name, fix: 'Nothing to do: it is thrown away and comes back from the changelog.' },
+        );
+      // it had to begin anew meanwhile, and waits for whoever asks for the bounds anew
+      if (standby.position < end) {
+        await store.close();
+        return null;
+      }
+      this.restoredRecords += standby.records - before;
       return await use(store, standby.position === 0);
     } catch (error) {
       await store?.close();
@@ -164,11 +181,6 @@ export class LocalStates {
     } finally {
       signal.removeEventListener('abort', callOff);
     }
-  }
-
-  async #endOf(changelog: TopicPartition): Promise<number> {
-    const [bounds] = await this.#parts.admin.offsets([changelog]);
-    return bounds?.highWatermark ?? 0;
   }
 
   /** Keeps copies of these states, and of no others. Resolves when those that are not kept any more are closed. */

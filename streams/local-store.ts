@@ -83,15 +83,17 @@ export async function openLocalStore<T>(
   signal: AbortSignal,
   use: (opened: OpenedStore) => Promise<T>,
 ): Promise<T> {
-  const [bounds] = await admin.offsets([changelog]);
-  const { start = 0, highWatermark: end = 0 } = bounds ?? {};
+  let bounds = await boundsOf(admin, changelog);
   let mayHaveCheckpoint = fromCheckpoint !== undefined;
   const anew = async (): Promise<void> => {
     mayHaveCheckpoint = false;
     await stores.destroy(name);
-    await fromCheckpoint?.({ name, changelog }, { start, end }, signal);
+    // a changelog that was cut off, on either side, is one reason for coming here
+    bounds = await boundsOf(admin, changelog);
+    await fromCheckpoint?.({ name, changelog }, bounds, signal);
   };
   const useIfReached = async (store: StateStore): Promise<T | null> => {
+    const { start, end } = bounds;
     const position = await storedPosition(store);
     if (position === 0 && mayHaveCheckpoint) return null;
     if (position === 0 || (position >= start && position <= end)) return use({ store, position, end });
@@ -102,6 +104,11 @@ export async function openLocalStore<T>(
   };
   const damaged = (failure: Failure): void => notice(`${failure.message} It is restored from its changelog.`);
   return openOrEmpty(stores, name, useIfReached, damaged, anew);
+}
+
+export async function boundsOf(admin: LogAdmin, changelog: TopicPartition): Promise<ChangelogBounds> {
+  const [bounds] = await admin.offsets([changelog]);
+  return { start: bounds?.start ?? 0, end: bounds?.highWatermark ?? 0 };
 }
 
 export function isDamaged(error: unknown): error is Failure {

@@ -60,10 +60,15 @@ export interface Fetched extends TopicPartition {
   readonly nextOffset: number;
   /** end of what a read_committed reader can see now */
   readonly endOffset: number;
+  /** The log did not reach to the position, which is now its start: no records, and what lay between is not to be had. Absent: false */
+  readonly isGap?: boolean;
 }
 
 export interface LogReader {
-  /** Reads from `offset` on; assigning again moves the position. An offset before the log's start means its start. */
+  /**
+   * Reads from `offset` on; assigning again moves the position. One that the log does not reach, on either side, becomes its start,
+   * which is reported (`isGap`).
+   */
   assign(at: TopicPartition, offset: number): void;
   unassign(at: TopicPartition): void;
   pause(at: TopicPartition): void;

@@ -71,14 +71,22 @@ export class FetchedSlabs implements Fetched {
   readonly slabs: readonly RecordSlab[];
   readonly nextOffset: number;
   readonly endOffset: number;
+  readonly isGap: boolean;
   #records: LogRecord[] | null = null;
 
-  constructor(place: TopicPartition, slabs: readonly RecordSlab[], nextOffset: number, endOffset: number) {
+  constructor(
+    place: TopicPartition,
+    slabs: readonly RecordSlab[],
+    nextOffset: number,
+    endOffset: number,
+    isGap = false,
+  ) {
     this.topic = place.topic;
     this.partition = place.partition;
     this.slabs = slabs;
     this.nextOffset = nextOffset;
     this.endOffset = endOffset;
+    this.isGap = isGap;
   }
 
   get records(): readonly LogRecord[] {

@@ -22,6 +22,10 @@ export class Standby {
     // a store that turns out to be damaged is followed anew from the beginning
     this.#run = before.then(() =>
       openLocalStore(parts, state, this.#givenUp.signal, async ({ store, position }) => {
+        const isAnew = this.#followed !== null;
+        this.#followed = null;
+        // `until` is of before: the changelog may not reach there any more
+        if (isAnew && this.#until !== null) return store;
         this.#followed = parts.follower.follow(state.changelog, store, position);
         if (this.#until !== null) await this.#followed.finishAt(this.#until);
         else await this.#followed.finished;

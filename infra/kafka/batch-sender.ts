@@ -129,8 +129,8 @@ export class BatchSender {
         for (const batch of left) {
           const answer = answers.get(partitionId(batch));
           const code = answer?.errorCode ?? CODE.networkException;
-          if (code === CODE.none || code === CODE.duplicateSequence)
-            done.push({ batch, baseOffset: answer?.baseOffset ?? -1 });
+          // a repeated batch is answered as it was the first time; where the broker has forgotten its offset that is an error
+          if (answer !== undefined && code === CODE.none) done.push({ batch, baseOffset: answer.baseOffset });
           else if (isRetriable(code)) retry.push(batch);
           else throw failureOf(code, `Producing to ${partitionId(batch)}`);
         }

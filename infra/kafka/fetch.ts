@@ -28,6 +28,7 @@ export interface FetchBounds {
   readonly partitionMaxBytes: number;
 }
 
+/** @param parts those that come first are served first: of the others only what leaves them within the bounds */
 export function fetchBatches(
   connection: Connection,
   bounds: FetchBounds,
@@ -47,7 +48,6 @@ export function fetchBatches(
 }
 
 function request(bounds: FetchBounds, parts: readonly FetchPart[]): Writer {
-  const byTopic = Map.groupBy(parts, (part) => part.topicId);
   return Writer.create()
     .appendInt32(bounds.maxWaitMs)
     .appendInt32(1)
@@ -55,8 +55,8 @@ function request(bounds: FetchBounds, parts: readonly FetchPart[]): Writer {
     .appendInt8(READ_COMMITTED)
     .appendInt32(0)
     .appendInt32(-1)
-    .appendArray([...byTopic], (topicWriter, [topicId, partitions]) => {
-      topicWriter.appendUUID(topicId).appendArray(partitions, (writer, { partition, offset }) => {
+    .appendArray(runsOfTopics(parts), (topicWriter, partitions) => {
+      topicWriter.appendUUID(partitions[0]?.topicId ?? '').appendArray(partitions, (writer, { partition, offset }) => {
         writer
           .appendInt32(partition)
           .appendInt32(-1)
@@ -69,6 +69,17 @@ function request(bounds: FetchBounds, parts: readonly FetchPart[]): Writer {
     .appendArray([], () => undefined)
     .appendString('')
     .appendTaggedFields();
+}
+
+/** In the order of `parts`, which the broker keeps to: a topic comes again where another one lies between. */
+function runsOfTopics(parts: readonly FetchPart[]): FetchPart[][] {
+  const runs: FetchPart[][] = [];
+  for (const part of parts) {
+    const last = runs.at(-1);
+    if (last?.[0]?.topicId === part.topicId) last.push(part);
+    else runs.push([part]);
+  }
+  return runs;
 }
 
 function parse(reader: Reader): FetchedPart[] {

@@ -20,7 +20,6 @@ export const CODE = {
   unsupportedVersion: 35,
   topicAlreadyExists: 36,
   invalidRequest: 42,
-  duplicateSequence: 46,
   invalidProducerEpoch: 47,
   concurrentTransactions: 51,
   /** the broker could not write: its disk is full or broken */
@@ -55,8 +54,13 @@ const RETRY: ReadonlySet<number> = new Set([
   CODE.unstableOffsetCommit,
   CODE.unknownTopicId,
   CODE.inconsistentTopicId,
+  9, // replica not available
   19, // not enough replicas
   20, // not enough replicas after append
+  41, // not the controller
+  72, // the leader cannot be reached by the listener asked yet
+  78, // the new leader does not know yet how far the log goes
+  89, // a quota: the answer waits as long as it must
 ]);
 
 const FENCED: ReadonlySet<number> = new Set([

@@ -13,7 +13,11 @@ import { CODE, failureOf, isRetriable } from './protocol-error.ts';
 const BOUNDS = { maxBytes: 2 * 1024 * 1024, partitionMaxBytes: 256 * 1024 };
 /** Fetched and not yet handed out: above it no new fetch starts. */
 const BUFFERED_BYTES_MAX = 2 * 1024 * 1024;
+/** What Kafka says of a partition whose only replica in sync is being stopped or started. */
+const NO_LEADER = -1;
 const RETRY_STEP_MS = 50;
+/** Leaders that stay away are asked for more and more rarely, until it is this rare. */
+const LEADER_STEP_MS_MAX = 1000;
 /** A reason that need not be made anew for each poll: without one, abort makes an error with its stack. */
 const NEWS = 'news';
 
@@ -26,9 +30,15 @@ interface Position extends TopicPartition {
   generation: number;
 }
 
+/** A position as it was when it was asked for. */
+interface Asked {
+  readonly position: Position;
+  readonly offset: number;
+  readonly generation: number;
+}
+
 interface Ready {
   readonly fetched: Fetched;
-  readonly bytes: number;
   readonly generation: number;
 }
 
@@ -46,6 +56,7 @@ export class KafkaReader implements LogReader {
   #failure: unknown = null;
   #pollWake: (() => void) | null = null;
   #loopWakes: (() => void)[] = [];
+  #serving: Promise<void> | null = null;
 
   constructor(cluster: Cluster, lane: string) {
     this.#cluster = cluster;
@@ -64,7 +75,8 @@ export class KafkaReader implements LogReader {
       endOffset: null,
       generation: this.#generation,
     });
-    this.#startLoops().catch((error: unknown) => this.#fail(error));
+    this.#serve();
+    this.#wakeLoops();
   }
 
   unassign(at: TopicPartition): void {
@@ -88,21 +100,62 @@ export class KafkaReader implements LogReader {
     for (const wake of wakes) wake();
   }
 
+  /** No loop asks for it: its leader is not known, or one that nothing was asked of before. */
+  #isUnserved({ topic, partition }: TopicPartition): boolean {
+    return !this.#loops.has(this.#cluster.knownTopic(topic)?.leaders[partition] ?? NO_LEADER);
+  }
+
+  get #hasUnserved(): boolean {
+    return !this.#stop.signal.aborted && [...this.#positions.values()].some((position) => this.#isUnserved(position));
+  }
+
+  /** Sees to it that each position is in the fetches of a loop. One that is in none meets no error that would have it looked up. */
+  #serve(): void {
+    if (this.#serving !== null || !this.#hasUnserved) return;
+    this.#serving = this.#serveAll().then(
+      () => {
+        this.#serving = null;
+        // one may have been assigned since the last look
+        this.#serve();
+      },
+      (error: unknown) => {
+        this.#serving = null;
+        this.#fail(error);
+      },
+    );
+  }
+
+  async #serveAll(): Promise<void> {
+    const { signal } = this.#stop;
+    for (let stepMs = RETRY_STEP_MS; ; stepMs = Math.min(stepMs * 2, LEADER_STEP_MS_MAX)) {
+      await this.#startLoops();
+      if (!this.#hasUnserved) return;
+      await this.#clock.sleep(stepMs, signal);
+      const unserved = [...this.#positions.values()].filter((position) => this.#isUnserved(position));
+      await this.#lookUp(unserved);
+    }
+  }
+
+  /** Who leads what may have changed. */
+  async #lookUp(partitions: readonly TopicPartition[]): Promise<void> {
+    const topics = new Set(partitions.map(({ topic }) => topic));
+    if (topics.size > 0) await this.#cluster.refresh([...topics]).catch(() => undefined);
+  }
+
   async #startLoops(): Promise<void> {
-    for (const position of [...this.#positions.values()]) {
+    for (const { topic, partition } of [...this.#positions.values()]) {
       const info = await this.#cluster.retrying(
-        `Looking up ${position.topic}`,
-        () => this.#cluster.topic(position.topic),
+        `Looking up ${topic}`,
+        () => this.#cluster.topic(topic),
         () => undefined,
         this.#stop.signal,
       );
-      const leader = info.leaders[position.partition];
-      if (leader !== undefined && leader >= 0 && !this.#loops.has(leader) && !this.#stop.signal.aborted) {
-        this.#loops.set(
-          leader,
-          this.#loop(leader).catch((error: unknown) => this.#fail(error)),
-        );
-      }
+      const leader = info.leaders[partition] ?? NO_LEADER;
+      if (leader === NO_LEADER || this.#loops.has(leader) || this.#stop.signal.aborted) continue;
+      this.#loops.set(
+        leader,
+        this.#loop(leader).catch((error: unknown) => this.#fail(error)),
+      );
     }
     this.#wakeLoops();
   }
@@ -115,6 +168,8 @@ export class KafkaReader implements LogReader {
 
   async #loop(nodeId: number): Promise<void> {
     while (!this.#stop.signal.aborted) {
+      // other callers look topics up too: a leader may be another since the last fetch, without an error here
+      this.#serve();
       const wanted = this.#wantedFrom(nodeId);
       if (wanted.length === 0 || this.#bufferedBytes > BUFFERED_BYTES_MAX) {
         await new Promise<void>((resolve) => this.#loopWakes.push(resolve));
@@ -133,6 +188,7 @@ export class KafkaReader implements LogReader {
 
   async #fetchOnce(nodeId: number, wanted: readonly Position[]): Promise<void> {
     const asked = wanted.map((position) => ({ position, offset: position.offset, generation: position.generation }));
+    let moved: readonly TopicPartition[] = [];
     try {
       const connection = await this.#cluster.connection(nodeId, this.#lane);
       const parts = wanted.map(({ topic, partition, offset }) => ({
@@ -143,37 +199,48 @@ export class KafkaReader implements LogReader {
       const isWhole = [...this.#positions.values()].every(({ paused }) => !paused);
       const fetched = await fetchBatches(connection, { ...BOUNDS, maxWaitMs: this.#pace.waitMs(isWhole) }, parts);
       this.#pace.took(fetched.reduce((sum, { bytes }) => sum + bytes.length, 0));
-      for (const part of fetched) {
-        const topic = this.#cluster.nameOfId(part.topicId);
-        const one = asked.find(({ position }) => position.topic === topic && position.partition === part.partition);
-        if (one !== undefined) await this.#take(one, part);
-      }
+      moved = await this.#takeAll(asked, fetched);
     } catch (error) {
       if (this.#stop.signal.aborted) return;
-      if (error instanceof Error && error.name === 'Failure' && (error as { code?: string }).code !== 'unreachable')
-        throw error;
-      await this.#clock.sleep(RETRY_STEP_MS, this.#stop.signal);
-      await this.#cluster.refresh([...new Set(wanted.map(({ topic }) => topic))]).catch(() => undefined);
-      await this.#startLoops();
+      if (error instanceof Failure && error.code !== 'unreachable') throw error;
+      moved = wanted;
     }
+    if (moved.length === 0) return;
+    await this.#clock.sleep(RETRY_STEP_MS, this.#stop.signal);
+    await this.#lookUp(moved);
   }
 
-  async #take(asked: { position: Position; offset: number; generation: number }, part: FetchedPart): Promise<void> {
+  /** @returns those that somebody else seems to lead now */
+  async #takeAll(asked: readonly Asked[], fetched: readonly FetchedPart[]): Promise<TopicPartition[]> {
+    const moved: TopicPartition[] = [];
+    for (const part of fetched) {
+      const topic = this.#cluster.nameOfId(part.topicId);
+      const one = asked.find(({ position }) => position.topic === topic && position.partition === part.partition);
+      if (one === undefined || !this.#isCurrent(one)) continue;
+      if (part.errorCode === CODE.none) this.#take(one, part);
+      else if (part.errorCode === CODE.offsetOutOfRange) await this.#goToStart(one);
+      else if (isRetriable(part.errorCode)) moved.push(one.position);
+      else throw failureOf(part.errorCode, `Reading ${partitionId(one.position)}`);
+    }
+    return moved;
+  }
+
+  /** Whether it is still assigned as it was when it was asked for. */
+  #isCurrent({ position, generation }: Asked): boolean {
+    return position.generation === generation && this.#positions.get(partitionId(position)) === position;
+  }
+
+  async #goToStart(asked: Asked): Promise<void> {
     const { position } = asked;
-    if (position.generation !== asked.generation || this.#positions.get(partitionId(position)) !== position) return;
-    if (part.errorCode === CODE.offsetOutOfRange) {
-      // the answer to a fetch out of range does not say where the log begins
-      const starts = await listOffsets(this.#cluster, [position], AT.start, this.#stop.signal);
-      position.offset = starts.get(partitionId(position)) ?? 0;
-      return;
-    }
-    if (part.errorCode !== CODE.none) {
-      if (!isRetriable(part.errorCode)) throw failureOf(part.errorCode, `Reading ${partitionId(position)}`);
-      await this.#clock.sleep(RETRY_STEP_MS, this.#stop.signal);
-      await this.#cluster.refresh([position.topic]);
-      await this.#startLoops();
-      return;
-    }
+    // the answer to a fetch out of range does not say where the log begins
+    const starts = await listOffsets(this.#cluster, [position], AT.start, this.#stop.signal);
+    if (!this.#isCurrent(asked)) return;
+    position.offset = starts.get(partitionId(position)) ?? 0;
+    this.#hand(asked, new FetchedSlabs(position, [], position.offset, position.offset, true), 0);
+  }
+
+  #take(asked: Asked, part: FetchedPart): void {
+    const { position } = asked;
     // who waits for the end to be known goes on
     if (position.endOffset === null) this.#pollWake?.();
     position.endOffset = part.lastStableOffset;
@@ -181,12 +248,15 @@ export class KafkaReader implements LogReader {
     const { slabs, nextOffset } = decodeRecordBatches(part.bytes, position, asked.offset, part.aborted);
     if (nextOffset === asked.offset) return;
     position.offset = nextOffset;
-    this.#ready.push({
-      fetched: new FetchedSlabs(position, slabs, nextOffset, part.lastStableOffset),
-      bytes: part.bytes.length,
-      generation: asked.generation,
-    });
-    this.#bufferedBytes += part.bytes.length;
+    // last in the next fetch: a batch above the bound of a partition comes only if no partition before it has anything
+    this.#positions.delete(partitionId(position));
+    this.#positions.set(partitionId(position), position);
+    this.#hand(asked, new FetchedSlabs(position, slabs, nextOffset, part.lastStableOffset), part.bytes.length);
+  }
+
+  #hand({ generation }: Asked, fetched: Fetched, bytes: number): void {
+    this.#ready.push({ fetched, generation });
+    this.#bufferedBytes += bytes;
     this.#pollWake?.();
   }
 
@@ -228,6 +298,6 @@ export class KafkaReader implements LogReader {
     this.#wakeLoops();
     this.#pollWake?.();
     await this.#cluster.closeLane(this.#lane);
-    await Promise.allSettled(this.#loops.values());
+    await Promise.allSettled([...this.#loops.values(), this.#serving]);
   }
 }

@@ -99,6 +99,7 @@ export class MemoryReader implements LogReader {
     if (position === undefined) return;
     if (answer.outOfRange) {
       position.offset = answer.startOffset;
+      this.#hand(position, new FetchedSlabs(position, [], answer.startOffset, answer.stableEnd, true));
       return;
     }
     // who waits for the end to be known goes on
@@ -106,7 +107,11 @@ export class MemoryReader implements LogReader {
     position.endOffset = answer.stableEnd;
     if (answer.slice.nextOffset === position.offset) return;
     position.offset = answer.slice.nextOffset;
-    this.#ready.push({ fetched: fetchedOf(answer), generation: position.generation });
+    this.#hand(position, fetchedOf(answer));
+  }
+
+  #hand({ generation }: Position, fetched: Fetched): void {
+    this.#ready.push({ fetched, generation });
     this.#wake?.();
   }
 

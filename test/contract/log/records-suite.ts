@@ -274,24 +274,52 @@ function positionTests(contract: Contract): void {
     await writer.close();
   });
 
-  contract('an offset out of range goes to the start of the log', async (log) => {
+  contract('a large batch is read though partitions before it have plenty', async (log) => {
+    const [busy, other] = [await topicOf(log, 2), await topicOf(log, 1)];
+    const writer = log.writer();
+    const filler = 'x'.repeat(200_000);
+    for (let batch = 0; batch < 20; batch += 1)
+      for (const partition of [0, 1]) await writer.append([record(busy, partition, filler, `${batch}`)]);
+    await writer.append([record(other, 0, 'x'.repeat(800_000), 'large')]);
+    const reader = log.reader();
+    for (const [topic, partition] of [
+      [busy, 0],
+      [other, 0],
+      [busy, 1],
+    ] as const)
+      reader.assign({ topic, partition }, 0);
+    const fetched = await pollUntil(reader, (all) => all.some(({ topic }) => topic === other));
+    const ahead = fetched.reduce((sum, { topic, records }) => sum + (topic === busy ? records.length : 0), 0);
+    await reader.close();
+    await writer.close();
+    assert.ok(ahead < 30, `${ahead} of 40 came before it`);
+  });
+
+  contract('an offset out of range goes to the start of the log, and is reported', async (log) => {
     const topic = await topicOf(log, 1);
     const place = { topic, partition: 0 };
     const writer = log.writer();
     for (const text of ['a', 'b', 'c', 'd']) await writer.append([record(topic, 0, text)]);
-    const readFrom = async (offset: number): Promise<string[]> => {
+    const readFrom = async (offset: number, start: number): Promise<string[]> => {
       const reader = log.reader();
       reader.assign(place, offset);
       const fetched = await pollUntil(reader, (all) => all.at(-1)?.nextOffset === 4);
       await reader.close();
+      assert.deepEqual(
+        fetched.map(({ isGap = false, nextOffset }) => (isGap ? nextOffset : null)),
+        [start, ...fetched.slice(1).map(() => null)],
+      );
       return fetched.flatMap(({ records }) => records.map(textOf));
     };
-    assert.deepEqual(await readFrom(99), ['a', 'b', 'c', 'd']);
     const admin = log.admin();
-    await admin.deleteRecords([{ ...place, offset: 2 }]);
-    assert.deepEqual(await readFrom(0), ['c', 'd']);
-    assert.deepEqual(await readFrom(99), ['c', 'd']);
-    assert.deepEqual(await admin.offsets([place]), [{ ...place, start: 2, end: 4, highWatermark: 4 }]);
+    const deleteBefore = (offset: number): Promise<void> => admin.deleteRecords([{ ...place, offset }]);
+    assert.deepEqual(await readFrom(99, 0), ['a', 'b', 'c', 'd']);
+    await deleteBefore(2);
+    assert.deepEqual(await readFrom(0, 2), ['c', 'd']);
+    assert.deepEqual(await readFrom(99, 2), ['c', 'd']);
+    await deleteBefore(4);
+    assert.deepEqual(await readFrom(1, 4), []);
+    assert.deepEqual(await admin.offsets([place]), [{ ...place, start: 4, end: 4, highWatermark: 4 }]);
     await admin.close();
     await writer.close();
   });

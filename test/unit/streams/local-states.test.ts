@@ -20,10 +20,30 @@ class Scene {
   readonly log: Log = new MemoryLog({ broker: this.broker, clock: this.time.clock, clientId: 'test' });
   readonly notices: string[] = [];
   readonly failures: unknown[] = [];
-  readonly writer = this.log.writer();
+  writer = this.log.writer();
 
   constructor() {
+    this.#makeChangelog();
+  }
+
+  #makeChangelog(): void {
     this.broker.createTopics([{ name: 'changelog', partitions: PARTITIONS, config: {} }]);
+  }
+
+  /** The changelog is another one of the same name from now on, which is empty. */
+  makeAnew(): void {
+    this.broker.deleteTopics(['changelog']);
+    this.#makeChangelog();
+    this.writer = this.log.writer();
+  }
+
+  /** A change that is not committed: the changelog's end is out of reach. */
+  async writeOpen(partition: number): Promise<void> {
+    const session = await this.log.transactions(`open-${partition}`, 600_000);
+    session.begin();
+    await session.append([
+      { topic: 'changelog', partition, timestampMs: 0, key: Buffer.from('open'), value: Buffer.from('never') },
+    ]);
   }
 
   states(stores: StateStores): LocalStates {
@@ -272,3 +292,67 @@ for (const when of ['opened', 'written'] as const) {
     });
   });
 }
+
+test('a copy whose changelog is made anew begins anew, and so it does not keep rows of the one before', () => {
+  const scene = new Scene();
+  return scene.run(async () => {
+    const states = scene.states(memoryStores());
+    await scene.followTwoRows(states);
+    scene.makeAnew();
+    await scene.write(0, [['c', '3']]);
+    await scene.until(() => states.progress()[0]?.position === 1);
+    assert.deepEqual(await states.restore(stateOf(0), never, (store) => contentOf(store)), { c: '3' });
+    assert.match(scene.notices.join(), /stands at 2 of its changelog changelog\/0, which does not reach there/);
+    await states.close();
+    assert.deepEqual(scene.failures, []);
+  });
+});
+
+test('a copy that stands beyond the end of its changelog is not taken over', () => {
+  const scene = new Scene();
+  return scene.run(async () => {
+    const states = scene.states(memoryStores());
+    await scene.followTwoRows(states);
+    scene.makeAnew();
+    states.claim(stateOf(0));
+    assert.deepEqual(await states.restore(stateOf(0), never, (store) => contentOf(store)), {});
+    assert.match(scene.notices.join(), /stands at 2, its changelog reaches from 0 to 0/);
+    await states.close();
+  });
+});
+
+for (const kept of ['a copy', 'a store'] as const)
+  test(`${kept} is brought up to an end that is no more: it comes back from what there is now`, () => {
+    const scene = new Scene();
+    return scene.run(async () => {
+      const states = scene.states(memoryStores());
+      await scene.followTwoRows(states);
+      if (kept === 'a store') await states.follow([]);
+      await scene.writeOpen(0);
+      states.claim(stateOf(0));
+      const restored = states.restore(stateOf(0), never, (store) => contentOf(store));
+      await scene.time.clock.sleep(500);
+      scene.makeAnew();
+      await scene.write(0, [['c', '3']]);
+      assert.deepEqual(await restored, { c: '3' });
+      await states.close();
+    });
+  });
+
+test('what a store lacks is deleted in its changelog while it is restored: it ends at what is left', () => {
+  const scene = new Scene();
+  return scene.run(async () => {
+    const states = scene.states(memoryStores());
+    await scene.followTwoRows(states);
+    await states.follow([]);
+    await scene.writeOpen(0);
+    const restored = states.restore(stateOf(0), never, async (store, isEmpty) => {
+      assert.equal(isEmpty, true);
+      return contentOf(store);
+    });
+    await scene.time.clock.sleep(500);
+    scene.broker.deleteRecords([{ ...stateOf(0).changelog, offset: 3 }]);
+    assert.deepEqual(await restored, {});
+    await states.close();
+  });
+});

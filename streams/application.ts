@@ -235,10 +235,10 @@ export class Application {
       await this.#exclusively(() => {
         this.#closing = true;
         return this.#tasks.close(ending);
-      });
-      await this.#membership.close(this.#comesBack);
-      await this.#session?.close();
-      await Promise.all([this.#reader.close(), this.#admin.close()]);
+      })
+        .finally(() => this.#membership.close(this.#comesBack))
+        .finally(() => this.#session?.close())
+        .finally(() => Promise.all([this.#reader.close(), this.#admin.close()]));
     }
   }
 

@@ -106,7 +106,7 @@ export async function openLocalStore<T>(
   return openOrEmpty(stores, name, useIfReached, damaged, anew);
 }
 
-export async function boundsOf(admin: LogAdmin, changelog: TopicPartition): Promise<ChangelogBounds> {
+export async function boundsOf(admin: Pick<LogAdmin, 'offsets'>, changelog: TopicPartition): Promise<ChangelogBounds> {
   const [bounds] = await admin.offsets([changelog]);
   return { start: bounds?.start ?? 0, end: bounds?.highWatermark ?? 0 };
 }

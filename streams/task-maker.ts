@@ -79,11 +79,13 @@ export class TaskMaker {
             opened,
             rows: new RowTable(opened, store.serde, cacheBytesMax, isEmpty),
           }));
-    const task = new DirectTask({
-      ...{ application: spec.id, topology },
-      ...{ input, rows: restored?.rows ?? null, changelog: state?.changelog ?? null, clock, schemas, policies },
+    return orClosed(restored?.opened ?? null, async (opened) => {
+      const task = new DirectTask({
+        ...{ application: spec.id, topology },
+        ...{ input, rows: restored?.rows ?? null, changelog: state?.changelog ?? null, clock, schemas, policies },
+      });
+      return { task, store: opened, starts: [{ input, offset: input.offset }] };
     });
-    return { task, store: restored?.opened ?? null, starts: [{ input, offset: input.offset }] };
   }
 
   async merged(
@@ -109,20 +111,22 @@ export class TaskMaker {
         ? null
         : await states.restore(named, signal, async (opened) => ({
             opened,
-            ...(await loadState(topology, opened, store.serde, named.changelog, cacheBytesMax)),
+            ...(await loadState(topology, opened, store.serde, named.changelog, cacheBytesMax, signal)),
           }));
     const { state, timers } = restored ?? { state: null, timers: new Timers() };
-    const task = new Task({
-      ...{ application: spec.id, topology, partition, inputs, live, follower, state, timers, policies, clock },
-      checkedTo,
+    return orClosed(restored?.opened ?? null, async (opened) => {
+      const task = new Task({
+        ...{ application: spec.id, topology, partition, inputs, live, follower, state, timers, policies, clock },
+        checkedTo,
+      });
+      const globalPositions = await task.start(topology);
+      const starts = inputs.map((input) => {
+        const offset = globalPositions.get(partitionId(input)) ?? input.offset;
+        if (input.global) task.startGlobal(input, offset);
+        return { input, offset };
+      });
+      return { task, store: opened, starts };
     });
-    const globalPositions = await task.start(topology);
-    const starts = inputs.map((input) => {
-      const offset = globalPositions.get(partitionId(input)) ?? input.offset;
-      if (input.global) task.startGlobal(input, offset);
-      return { input, offset };
-    });
-    return { task, store: restored?.opened ?? null, starts };
   }
 
   async #globalInputs({ globalTopics }: SubTopology<never>): Promise<TaskInput[]> {
@@ -135,6 +139,16 @@ export class TaskMaker {
         ...{ topic, partition, offset: 0, metadata: '', global: true },
       }));
     });
+  }
+}
+
+/** A task that cannot be made leaves no store open. */
+async function orClosed<T>(store: StateStore | null, make: (store: StateStore | null) => Promise<T>): Promise<T> {
+  try {
+    return await make(store);
+  } catch (error) {
+    await store?.close();
+    throw error;
   }
 }
 

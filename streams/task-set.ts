@@ -96,7 +96,8 @@ export class TaskSet {
     const { admin, failed } = parts;
     const { stores, clock, checkpoints } = options;
     const notice = (text: string): void => options.notice?.(text);
-    this.#checkpoints = checkpoints === undefined ? null : new TaskCheckpoints({ ...checkpoints, clock, notice });
+    this.#checkpoints =
+      checkpoints === undefined ? null : new TaskCheckpoints({ ...checkpoints, clock, notice, admin });
     this.#states = new LocalStates({
       ...{ stores, reader: options.log.reader(), admin, failed, notice },
       ...(checkpoints === undefined
@@ -296,9 +297,9 @@ export class TaskSet {
     const before = this.#tasks.size;
     for (const { name, state, made } of [...this.#starts.values()]) {
       if (made === null) continue;
-      this.#starts.delete(name);
       const { task, store, starts } = made;
       if (task.kind === 'merged') await this.#noteEnds(task);
+      this.#starts.delete(name);
       this.#tasks.set(task.name, task);
       this.#stateOf.set(task.name, state);
       if (state !== null && store !== null) this.#checkpoints?.add(state, store);
@@ -373,8 +374,7 @@ export class TaskSet {
   async close(ending: unknown): Promise<void> {
     await this.#checkpoints?.close();
     await this.#callOff([...this.#starts.values()]);
-    await this.drop(this.all);
-    await this.#states.close();
+    await this.drop(this.all).finally(() => this.#states.close());
     if (isDamaged(ending) && ending.field !== '') await this.#options.stores.destroy(ending.field);
   }
 }

@@ -101,11 +101,12 @@ export class KafkaMembership implements Membership {
   }
 
   async endAbandoned(prefix: string): Promise<void> {
-    const members = (await this.#protocol?.members()) ?? [];
-    // a group whose members cannot be told apart gives no reason to end anything
-    const names = members.map(({ instanceId }) => instanceId ?? '');
-    if (names.length === 0 || names.includes('')) return;
-    await endAbandoned(this.#cluster, prefix, new Set(names));
+    await endAbandoned(this.#cluster, prefix, async () => {
+      const members = (await this.#protocol?.members()) ?? [];
+      // a group whose members cannot be told apart gives no reason to end anything
+      const names = members.map(({ instanceId }) => instanceId ?? '');
+      return names.length === 0 || names.includes('') ? null : new Set(names);
+    });
   }
 
   async close(comesBack = false): Promise<void> {

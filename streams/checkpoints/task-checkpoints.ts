@@ -2,7 +2,8 @@
 // millisecond's worth at a time, and neither commits nor records wait for them. What cannot be written is told, and tried again at the
 // next interval; nothing else depends on it.
 import { type Clock } from '../clock.ts';
-import { type StateName } from '../local-store.ts';
+import { type StateName, boundsOf } from '../local-store.ts';
+import { type LogAdmin } from '../log.ts';
 import { type StateStore } from '../store.ts';
 import { type CheckpointStorage } from './checkpoint-storage.ts';
 import { type BegunCheckpoint, Checkpoints } from './checkpoints.ts';
@@ -17,6 +18,7 @@ export interface TaskCheckpointsParts {
   /** from the end of one round to the beginning of the next */
   readonly intervalMs: number;
   readonly clock: Clock;
+  readonly admin: Pick<LogAdmin, 'offsets'>;
   notice(text: string): void;
 }
 
@@ -115,8 +117,11 @@ export class TaskCheckpoints {
     } finally {
       this.#writing = null;
     }
-    const position = kept.last.offset;
-    await this.#checkpoints.dropBeyond(state.changelog, position);
+    // whoever works on the state by now has others of his own
+    if (abort.signal.aborted) return;
+    // not beyond this store: one that does not know yet that the task is another's may stand behind its successor's checkpoints
+    const { end } = await boundsOf(this.#parts.admin, state.changelog);
+    await this.#checkpoints.dropBeyond(state.changelog, end);
     await this.#checkpoints.prune(state.changelog, KEPT);
   }
 }

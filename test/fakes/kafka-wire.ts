@@ -172,3 +172,14 @@ export function produceAnswer(batches: readonly ToldBatch[]): Writer {
     .appendInt32(0)
     .appendTaggedFields();
 }
+
+export function transactionsAnswer(ids: readonly string[]): Writer {
+  return Writer.create()
+    .appendInt32(0)
+    .appendInt16(0)
+    .appendArray([], () => undefined)
+    .appendArray([...ids], (writer, id) => {
+      writer.appendString(id).appendInt64(1n).appendString('Ongoing');
+    })
+    .appendTaggedFields();
+}

@@ -46,7 +46,14 @@ test('s3: what a task has is written now and then, and is what another machine b
   const store = await memoryStores().open(STATE.name);
   const row = { key: Buffer.from('a'), value: Buffer.from('1') };
   await store.write([row, positionWrite(POSITION)]);
-  const writing = new TaskCheckpoints({ storage: await place(), intervalMs: 20, clock: systemClock, notice });
+  const offsets = async () => [{ ...STATE.changelog, start: 0, end: 600, highWatermark: 600 }];
+  const writing = new TaskCheckpoints({
+    storage: await place(),
+    intervalMs: 20,
+    clock: systemClock,
+    admin: { offsets },
+    notice,
+  });
   writing.add(STATE, store);
   const elsewhere = await place();
   while ((await new Checkpoints(elsewhere).newest(STATE.changelog)) === null) await systemClock.sleep(20);

@@ -123,6 +123,18 @@ export class Fields {
     return value;
   }
 
+  /** Part of the names of topics, which have at most 249 characters: of what Kafka takes there. */
+  topicPart(name: string, example: string): string {
+    const value = this.text(name, example);
+    if (!/^[A-Za-z0-9._-]{1,100}$/.test(value) || value === '.' || value === '..')
+      throw invalid(
+        this.at(name),
+        `${value} is no name.`,
+        'Use letters, digits, dots, - and _, at most 100 characters.',
+      );
+    return value;
+  }
+
   choice<T extends string>(name: string, choices: readonly T[], otherwise?: T): T {
     if (!this.has(name) && otherwise !== undefined) return otherwise;
     const value = this.text(name, choices[0] ?? '');

@@ -1,7 +1,9 @@
 // What a topology is declared as, while it is declared: sources, names that are taken, internal topics.
 import { Failure } from '../../schemas/failure.ts';
+import { Fields, invalid } from '../../schemas/reading.ts';
 import { type DirectSubTopology } from '../direct.ts';
 import { type FailurePolicies } from '../failure-policies.ts';
+import { type OutputOptions, addedBy } from './passed-headers.ts';
 import { type Format } from './format.ts';
 import { StageNames } from './stage-names.ts';
 import { type Parent, type SinkNode, type SourceNode } from './graph.ts';
@@ -54,8 +56,10 @@ export class Declaration {
     this.id = id;
   }
 
-  /** @throws Failure `invalid_definition` when the topic is read already, or the name is none or taken */
+  /** @throws Failure `invalid_definition` when the topic is none or read already, or the name is none or taken */
   source<T>(topic: string, format: Format<T>, { timeOf, isTable, name }: SourceOptions<T>): Place<T> {
+    const path = `${isTable ? 'table' : 'stream'} ${topic}:`;
+    new Fields(path, { topic }).topic('topic', 'payments');
     if (this.sources.some((known) => known.topic === topic))
       throw new Failure('invalid_definition', `The topic ${topic} is read twice.`, {
         field: 'topic',
@@ -66,26 +70,38 @@ export class Declaration {
       topic,
       format,
       timeOf: timeOf as ((value: unknown) => number) | null,
-      name: name === undefined ? null : this.#stages.claim(`${isTable ? 'table' : 'stream'} ${topic}:`, name),
+      name: name === undefined ? null : this.#stages.claim(path, name),
       ...{ isInternal: false, isTable, isAwaited: true, children: [] },
     } as const satisfies SourceNode;
     this.sources.push(source);
     return { parent: source, format, isOnePerRecord: true };
   }
 
-  /** @throws Failure `invalid_definition` when the name is taken */
-  claim(name: string): void {
+  /** Where values leave the topology. @throws Failure `invalid_definition` when the topic is none */
+  sink<T>(parent: Parent, topic: string, format: Format<T>, isTable: boolean, options: OutputOptions<T>): void {
+    new Fields(`to ${topic}:`, { topic }).topic('topic', 'spending');
+    parent.children.push({
+      ...{ kind: 'sink', topic, format, isInternal: false, isTable, isAwaited: true },
+      ...addedBy(options),
+    });
+  }
+
+  /** @throws Failure `invalid_definition` when the name is none, or taken */
+  claim(kind: 'step' | 'join' | 'windowed' | 'windows', name: string): void {
+    const fields = new Fields(`${kind} ${name}:`, { name });
+    fields.topicPart('name', 'per-card');
     if (this.#names.has(name))
-      throw new Failure('invalid_definition', `There are two steps called ${name}.`, {
-        field: 'name',
-        fix: 'Give each step a name of its own: it names its state.',
-      });
+      throw invalid(
+        fields.at('name'),
+        'another step is called so.',
+        'Give each step a name of its own: it names its state.',
+      );
     this.#names.add(name);
   }
 
   /** Windows that go straight from bytes to bytes: they are a step and a stage of their own. @throws as `claim` does */
   claimDirect(name: string): void {
-    this.claim(name);
+    this.claim('windows', name);
     this.#stages.claimDirect(name);
   }
 

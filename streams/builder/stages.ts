@@ -1,7 +1,7 @@
 // Which parts of a declared topology make one stage: sources that meet below, in a join, do. And how many tasks each stage has.
 import { Failure } from '../../schemas/failure.ts';
 import { type Node, type SinkNode, type Slot, type SourceNode, below, slotsOf } from './graph.ts';
-import { type Sources } from './declaration.ts';
+import { type DeclaredTopology, type Sources } from './declaration.ts';
 
 export interface Stage {
   /** the user's, or by its place among those that were given none; the state lies under it */
@@ -25,7 +25,6 @@ interface Group {
 export function stagesOf({ sources }: Sources, partitions: ReadonlyMap<string, number>): Stage[] {
   const groups = groupsOf(sources);
   const counts = countsOf(groups, partitions);
-  requireNoCycle(groups);
   const names = namesOf(groups);
   return groups.map((group, index) => ({
     name: names[index] ?? '',
@@ -101,25 +100,49 @@ export function isReadBy(sink: SinkNode, sources: readonly SourceNode[]): boolea
   return sink.isInternal && sources.some((source) => source.isInternal && source.topic === sink.topic);
 }
 
-/** Event time would wait for itself. @throws Failure `invalid_definition` */
-function requireNoCycle(groups: readonly Group[]): void {
-  const readersOf = (group: Group): Group[] =>
-    sinksOf(group).flatMap((sink) => (sink.isAwaited ? groups.filter(({ sources }) => isReadBy(sink, sources)) : []));
-  for (const group of groups) {
-    const reached = new Set<Group>();
-    const open = readersOf(group);
-    for (let next = open.pop(); next !== undefined; next = open.pop()) {
-      if (reached.has(next)) continue;
-      reached.add(next);
-      open.push(...readersOf(next));
-    }
-    if (!reached.has(group)) continue;
-    const topics = group.sources.filter(({ isInternal }) => !isInternal).map(({ topic }) => topic);
-    throw new Failure('invalid_definition', `${topics.join(', ')}: a join needs them before and behind keyBy.`, {
-      field: topics[0] ?? 'topic',
-      fix: 'Make two topologies of it: the first writes what is moved by key to a topic, the second reads that.',
+/** A part of the topology by the topics that it reads and writes; those of its own stand in another namespace. */
+interface Flow {
+  readonly reads: readonly string[];
+  readonly writes: readonly string[];
+}
+
+const INTERNAL = 'internal ';
+const topicIn = ({ topic, isInternal }: SourceNode | SinkNode): string => (isInternal ? INTERNAL + topic : topic);
+
+/** Event time would wait for itself, and records would go round for ever. @throws Failure `invalid_definition` */
+export function requireNoCycles({ sources, direct }: Pick<DeclaredTopology, 'sources' | 'direct'>): void {
+  const flows: readonly Flow[] = [
+    ...groupsOf(sources).map((group) => ({
+      reads: group.sources.map(topicIn),
+      writes: sinksOf(group)
+        .filter(({ isAwaited }) => isAwaited)
+        .map(topicIn),
+    })),
+    ...direct.map(({ topic, outputTopic }) => ({ reads: [topic], writes: [outputTopic] })),
+  ];
+  const closing = flows.map((flow) => ({ flow, topics: closingTopics(flow, flows) }));
+  const given = closing.flatMap(({ topics }) => topics).find((topic) => !topic.startsWith(INTERNAL));
+  if (given !== undefined)
+    throw new Failure('invalid_definition', `${given} is read by the topology, and written by what follows from it.`, {
+      field: given,
+      fix: 'Write to another topic.',
     });
-  }
+  const circle = closing.find(({ topics }) => topics.length > 0);
+  if (circle === undefined) return;
+  const topics = circle.flow.reads.filter((topic) => !topic.startsWith(INTERNAL));
+  throw new Failure('invalid_definition', `${topics.join(', ')}: a join needs them before and behind keyBy.`, {
+    field: topics[0] ?? 'topic',
+    fix: 'Make two topologies of it: the first writes what is moved by key to a topic, the second reads that.',
+  });
+}
+
+/** What the flow reads that it writes itself, or that those write which read what it writes, and so on. */
+function closingTopics(flow: Flow, flows: readonly Flow[]): string[] {
+  const written = new Set(flow.writes);
+  // a set is walked with what is added meanwhile
+  for (const topic of written)
+    for (const { reads, writes } of flows) if (reads.includes(topic)) for (const next of writes) written.add(next);
+  return flow.reads.filter((topic) => written.has(topic));
 }
 
 /** What a join wants first of an instant comes from sources of a lower rank. */

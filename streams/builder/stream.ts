@@ -15,7 +15,7 @@ import {
   intervalNode,
   labelNode,
 } from './joins.ts';
-import { type OutputOptions, addedBy } from './passed-headers.ts';
+import { type OutputOptions } from './passed-headers.ts';
 import { Table } from './table.ts';
 import { type WindowResult, type WindowedDeclaration, windowStep } from './windowed.ts';
 
@@ -114,7 +114,11 @@ export class Stream<T> {
 
   /** A step with a state per key. */
   process<S, O>(name: string, step: Step<T, S, O>): Stream<O> {
-    this.#declaration.claim(name);
+    this.#declaration.claim('step', name);
+    return this.#keyed(name, step);
+  }
+
+  #keyed<S, O>(name: string, step: Step<T, S, O>): Stream<O> {
     const untyped = step as Step<unknown, unknown, unknown>;
     const node: KeyedNode = {
       kind: 'keyed',
@@ -135,12 +139,13 @@ export class Stream<T> {
    * @throws Failure `invalid_definition`, naming the field
    */
   windowed<F extends string>(name: string, declaration: WindowedDeclaration<F>): Stream<WindowResult<F>> {
-    return this.process(name, windowStep(name, declaration));
+    this.#declaration.claim('windowed', name);
+    return this.#keyed(name, windowStep(name, declaration));
   }
 
   /** Each record meets the table's row as of its event time. @throws Failure `invalid_definition` */
   asOf<R, O, K extends 'inner' | 'left'>(name: string, table: Table<R>, options: AsOfOptions<K, T, R, O>): Stream<O> {
-    this.#declaration.claim(name);
+    this.#declaration.claim('join', name);
     const right = sideOf(name, table.place);
     const node = asOfNode(name, right.format, options as AsOfOptions<'inner' | 'left', T, R, O>);
     // a record is joined when it comes: its place among others does not matter
@@ -171,7 +176,7 @@ export class Stream<T> {
   }
 
   #meet<R>(name: string, other: Stream<R>) {
-    this.#declaration.claim(name);
+    this.#declaration.claim('join', name);
     const [left, right] = [sideOf(name, this.place), sideOf(name, other.place)];
     const formats: Formats = { left: left.format, right: right.format };
     return { left, right, formats };
@@ -182,10 +187,7 @@ export class Stream<T> {
   }
 
   to(topic: string, format: Format<T>, options: OutputOptions<T> = {}): void {
-    this.place.parent.children.push({
-      ...{ kind: 'sink', topic, format, isInternal: false, isTable: false, isAwaited: true },
-      ...addedBy(options),
-    });
+    this.#declaration.sink(this.place.parent, topic, format, false, options);
   }
 }
 

@@ -5,7 +5,7 @@ import { type Format } from './format.ts';
 import { type MapNode, type Message } from './graph.ts';
 import { type JoinOptions, hang } from './join-node.ts';
 import { tableNode } from './joins.ts';
-import { type OutputOptions, addedBy } from './passed-headers.ts';
+import { type OutputOptions } from './passed-headers.ts';
 
 export class Table<T> {
   readonly #declaration: Declaration;
@@ -42,7 +42,7 @@ export class Table<T> {
     other: Table<R>,
     options: JoinOptions<K, T, R, O>,
   ): Table<O> {
-    this.#declaration.claim(name);
+    this.#declaration.claim('join', name);
     const [left, right] = [sideOf(name, this.place), sideOf(name, other.place)];
     const node = tableNode(
       name,
@@ -59,16 +59,13 @@ export class Table<T> {
     other: Table<R>,
     options: ForeignKeyOptions<K, T, R, O>,
   ): Table<O> {
-    this.#declaration.claim(name);
+    this.#declaration.claim('join', name);
     const place = foreignKeyJoin(this.#declaration, name, { left: this.place, right: other.place }, options);
     return new Table<O>(this.#declaration, place);
   }
 
   /** Deleted rows are written as records without a value. */
   to(topic: string, format: Format<T>, options: OutputOptions<T> = {}): void {
-    this.place.parent.children.push({
-      ...{ kind: 'sink', topic, format, isInternal: false, isTable: true, isAwaited: true },
-      ...addedBy(options),
-    });
+    this.#declaration.sink(this.place.parent, topic, format, true, options);
   }
 }

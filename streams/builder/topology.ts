@@ -7,9 +7,11 @@
 //       .to('spending', json<Day>());
 //   });
 import { Failure } from '../../schemas/failure.ts';
+import { Fields } from '../../schemas/reading.ts';
 import { type FailurePolicies, readPolicies } from '../failure-policies.ts';
 import { Declaration, type DeclaredTopology, type DirectStage, type Place } from './declaration.ts';
 import { type Format } from './format.ts';
+import { requireNoCycles } from './stages.ts';
 import { Stream } from './stream.ts';
 import { Table } from './table.ts';
 
@@ -54,12 +56,16 @@ export interface TopologyOptions {
   readonly failures?: Partial<FailurePolicies>;
 }
 
-/** @throws Failure `invalid_definition`, naming the field */
+/**
+ * @param id names the consumer group, the topics of its own and the state: letters, digits, dots, - and _
+ * @throws Failure `invalid_definition`, naming the field
+ */
 export function topology(
   id: string,
   declare: (builder: TopologyBuilder) => void,
   { failures = {} }: TopologyOptions = {},
 ): DeclaredTopology {
+  new Fields('topology:', { id }).topicPart('id', 'spending');
   const policies = readPolicies(`topology ${id}: failures`, failures);
   const declaration = new Declaration(id);
   declare(new TopologyBuilder(declaration));
@@ -69,5 +75,6 @@ export function topology(
       field: 'stream',
       fix: 'Begin with stream(topic, format).',
     });
+  requireNoCycles({ sources, direct });
   return { id, sources, direct, failures: policies };
 }

@@ -170,7 +170,7 @@ test('what cannot work is refused when it is declared', () => {
       ({ table }) => table('a', text).joinForeignKey('A B', table('c', text), { ...inner, foreignKey: () => null }),
     ],
     [
-      'name',
+      'join j: name',
       ({ table }) => [1, 2].map((number) => table(`c${number}`, text).join('j', table(`d${number}`, text), inner)),
     ],
     [

@@ -45,5 +45,5 @@ export function featureTopology({ group, input, output }: FeatureTopology, forma
 
 /** What rows in Avro are written with. */
 export function featureRowSchema(): AvroSchema {
-  return rowSchema(STAGE, declaration('', 'avro'), { ...ROW, format: 'avro' }, COPIED);
+  return rowSchema(STAGE, declaration('events', 'avro'), { ...ROW, format: 'avro' }, COPIED);
 }

@@ -5,6 +5,7 @@ import { type DirectSubTopology } from '../direct.ts';
 import { type FailurePolicies } from '../failure-policies.ts';
 import { type OutputOptions, addedBy } from './passed-headers.ts';
 import { type Format } from './format.ts';
+import { requireFormat } from './options.ts';
 import { StageNames } from './stage-names.ts';
 import { type Parent, type SinkNode, type SourceNode } from './graph.ts';
 
@@ -59,7 +60,9 @@ export class Declaration {
   /** @throws Failure `invalid_definition` when the topic is none or read already, or the name is none or taken */
   source<T>(topic: string, format: Format<T>, { timeOf, isTable, name }: SourceOptions<T>): Place<T> {
     const path = `${isTable ? 'table' : 'stream'} ${topic}:`;
-    new Fields(path, { topic }).topic('topic', 'payments');
+    const fields = new Fields(path, { topic, format });
+    fields.topic('topic', 'payments');
+    requireFormat(fields, 'format');
     if (this.sources.some((known) => known.topic === topic))
       throw new Failure('invalid_definition', `The topic ${topic} is read twice.`, {
         field: 'topic',
@@ -77,9 +80,11 @@ export class Declaration {
     return { parent: source, format, isOnePerRecord: true };
   }
 
-  /** Where values leave the topology. @throws Failure `invalid_definition` when the topic is none */
+  /** Where values leave the topology. @throws Failure `invalid_definition` when topic or format is none */
   sink<T>(parent: Parent, topic: string, format: Format<T>, isTable: boolean, options: OutputOptions<T>): void {
-    new Fields(`to ${topic}:`, { topic }).topic('topic', 'spending');
+    const fields = new Fields(`to ${topic}:`, { topic, format });
+    fields.topic('topic', 'spending');
+    requireFormat(fields, 'format');
     parent.children.push({
       ...{ kind: 'sink', topic, format, isInternal: false, isTable, isAwaited: true },
       ...addedBy(options),

@@ -25,8 +25,9 @@ import { type Stepped } from '../joins/step.ts';
 import { type Declaration, type Place, sideOf } from './declaration.ts';
 import { type Format, bytes } from './format.ts';
 import { type JoinContext, type JoinNode, type OpenJoin, type SinkNode } from './graph.ts';
+import { requireFunction } from './options.ts';
+import { type JoinOptions, hang, joinFields, joinedValue, requireInTime, updateOf } from './join-node.ts';
 import { shownSides } from './shown-rows.ts';
-import { type JoinOptions, durationsOf, hang, joinedValue, requireInTime, updateOf } from './join-node.ts';
 
 export interface ForeignKeyOptions<K extends 'inner' | 'left', L, R, O> extends JoinOptions<K, L, R, O> {
   /** the key of the right row that a left row names; null: none */
@@ -52,10 +53,11 @@ export function foreignKeyJoin<K extends 'inner' | 'left', L, R, O>(
   // it names topics
   new Fields(`join ${name}:`, { name }).name('name', 'enriched');
   const [left, right] = [sideOf(name, tables.left), sideOf(name, tables.right)];
-  const { kind, lateness } = options;
+  const fields = joinFields(name, options as AnyOptions, ['inner', 'left'], ['foreignKey']);
+  requireFunction(fields, 'foreignKey');
   const half: Half = {
     name,
-    rules: { kind, latenessMs: durationsOf(name, { lateness }).lateness },
+    rules: { kind: options.kind, latenessMs: fields.durationMs('lateness') },
     left: left.format,
     right: right.format,
   };

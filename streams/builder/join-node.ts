@@ -1,12 +1,13 @@
 // A join of streams/joins as a node of the graph: messages become records of the operator, its rows become messages.
 import { Failure } from '../../schemas/failure.ts';
-import { Fields } from '../../schemas/reading.ts';
+import { type Fields } from '../../schemas/reading.ts';
 import { type Joined, type Late, type Recorded, type Side, type Stepped, type Update } from '../joins/step.ts';
 import { Packer, Unpacker } from '../packing.ts';
 import { type JoinSide } from './declaration.ts';
 import { type Format } from './format.ts';
 import { shownSides } from './shown-rows.ts';
 import { type JoinContext, type JoinNode, type Message, type OpenJoin, type PortName } from './graph.ts';
+import { optionsOf, requireFunction } from './options.ts';
 
 export type JoinKind = 'inner' | 'left' | 'right' | 'outer';
 export type LeftOf<K extends JoinKind, L> = K extends 'right' | 'outer' ? L | null : L;
@@ -27,15 +28,22 @@ export interface JoinOptions<K extends JoinKind, L, R, O> {
   readonly join: Joiner<K, L, R, O>;
 }
 
-/** @throws Failure `invalid_definition`, naming the field */
-export function durationsOf<N extends string>(
+/**
+ * What a join is declared with, checked but for its own options.
+ * @param kinds those that it has
+ * @param own names of its own options
+ * @throws Failure `invalid_definition`, naming the field
+ */
+export function joinFields<T extends JoinOptions<JoinKind, never, never, unknown>>(
   name: string,
-  given: Readonly<Record<N, string | undefined>>,
-): Readonly<Record<N, number>> {
-  const fields = new Fields(`join ${name}:`, given);
-  return Object.fromEntries(Object.keys(given).map((field) => [field, fields.durationMs(field)])) as Readonly<
-    Record<N, number>
-  >;
+  options: T,
+  kinds: readonly T['kind'][],
+  own: readonly (keyof T & string)[] = [],
+): Fields {
+  const fields = optionsOf<T>(`join ${name}:`, options, ['kind', 'lateness', 'join', ...own]);
+  fields.choice('kind', kinds);
+  requireFunction(fields, 'join');
+  return fields;
 }
 
 /** A message as the operators take it. @throws Failure `invalid_field` for a time that is no whole number */

@@ -8,7 +8,7 @@ import { type JoinNode } from './graph.ts';
 import {
   type JoinOptions,
   type UntypedJoiner,
-  durationsOf,
+  joinFields,
   joinNode,
   joinedValue,
   recordOf,
@@ -30,12 +30,18 @@ export interface AsOfOptions<K extends 'inner' | 'left', L, R, O> extends JoinOp
 export function asOfNode<L, R, O>(
   name: string,
   right: Format<unknown>,
-  { kind, lateness, history = lateness, reads = 'versioned', join }: AsOfOptions<'inner' | 'left', L, R, O>,
+  options: AsOfOptions<'inner' | 'left', L, R, O>,
 ): JoinNode {
-  const durations = durationsOf(name, { lateness, history });
-  const rules: AsOfRules = { kind, reads, latenessMs: durations.lateness, retentionMs: durations.history };
-  checkAsOfRules(rules);
-  const joiner = join as UntypedJoiner;
+  const fields = joinFields(name, options, ['inner', 'left'], ['history', 'reads']);
+  const latenessMs = fields.durationMs('lateness');
+  const rules: AsOfRules = {
+    kind: options.kind,
+    reads: fields.choice('reads', ['versioned', 'live'], 'versioned'),
+    latenessMs,
+    retentionMs: fields.durationMs('history', latenessMs),
+  };
+  checkAsOfRules(rules, `join ${name}:`);
+  const joiner = options.join as UntypedJoiner;
   const left: Format<unknown> = { encode: () => Buffer.alloc(0), decode: () => undefined };
   return joinNode(
     name,
@@ -65,27 +71,22 @@ export interface IntervalOptions<K extends IntervalRules['kind'], L, R, O> exten
 export function intervalNode<L, R, O>(
   name: string,
   formats: Formats,
-  { kind, lateness, before, after, join }: IntervalOptions<IntervalRules['kind'], L, R, O>,
+  options: IntervalOptions<IntervalRules['kind'], L, R, O>,
 ): JoinNode {
-  const durations = durationsOf(name, { lateness, before, after });
+  const fields = joinFields(name, options, ['inner', 'left', 'right', 'outer'], ['before', 'after']);
   const rules: IntervalRules = {
-    kind,
-    beforeMs: durations.before,
-    afterMs: durations.after,
-    latenessMs: durations.lateness,
+    kind: options.kind,
+    beforeMs: fields.durationMs('before'),
+    afterMs: fields.durationMs('after'),
+    latenessMs: fields.durationMs('lateness'),
   };
   checkIntervalRules(rules);
-  return joinNode(
-    name,
-    'within',
-    { serde: intervalSerde, shown: { ...formats } },
-    {
-      take: (state, kind, message, watermarkMs) =>
-        intervalStep(rules, state, { kind, record: recordOf(message, formats[kind]), watermarkMs }),
-      wake: (state, watermarkMs) => intervalStep(rules, state, { kind: 'timer', watermarkMs }),
-      valueOf: (joined, key) => joinedValue(joined, key, formats, join as UntypedJoiner),
-    },
-  );
+  return joinNode(name, 'within', { serde: intervalSerde, shown: { ...formats } }, {
+    take: (state, kind, message, watermarkMs) =>
+      intervalStep(rules, state, { kind, record: recordOf(message, formats[kind]), watermarkMs }),
+    wake: (state, watermarkMs) => intervalStep(rules, state, { kind: 'timer', watermarkMs }),
+    valueOf: (joined, key) => joinedValue(joined, key, formats, options.join as UntypedJoiner),
+  });
 }
 
 export interface LabelOptions<K extends LabelRules['kind'], L, R, O> extends JoinOptions<K, L, R, O> {
@@ -96,40 +97,37 @@ export interface LabelOptions<K extends LabelRules['kind'], L, R, O> extends Joi
 export function labelNode<L, R, O>(
   name: string,
   formats: Formats,
-  { kind, lateness, horizon, join }: LabelOptions<LabelRules['kind'], L, R, O>,
+  options: LabelOptions<LabelRules['kind'], L, R, O>,
 ): JoinNode {
-  const durations = durationsOf(name, { lateness, horizon });
-  const rules: LabelRules = { kind, latenessMs: durations.lateness, horizonMs: durations.horizon };
-  return joinNode(
-    name,
-    'labels',
-    { serde: labelSerde, shown: { predictions: formats.left, labels: formats.right } },
-    {
-      take: (state, kind, message, watermarkMs) =>
-        labelStep(rules, state, { kind, record: recordOf(message, formats[kind]), watermarkMs }),
-      wake: (state, watermarkMs) => labelStep(rules, state, { kind: 'timer', watermarkMs }),
-      valueOf: (joined, key) => joinedValue(joined, key, formats, join as UntypedJoiner),
-    },
-  );
+  const fields = joinFields(name, options, ['inner', 'left'], ['horizon']);
+  const rules: LabelRules = {
+    kind: options.kind,
+    latenessMs: fields.durationMs('lateness'),
+    horizonMs: fields.durationMs('horizon'),
+  };
+  return joinNode(name, 'labels', { serde: labelSerde, shown: { predictions: formats.left, labels: formats.right } }, {
+    take: (state, kind, message, watermarkMs) =>
+      labelStep(rules, state, { kind, record: recordOf(message, formats[kind]), watermarkMs }),
+    wake: (state, watermarkMs) => labelStep(rules, state, { kind: 'timer', watermarkMs }),
+    valueOf: (joined, key) => joinedValue(joined, key, formats, options.join as UntypedJoiner),
+  });
 }
 
 export function tableNode<L, R, O>(
   name: string,
   formats: Formats,
-  { kind, lateness, join }: JoinOptions<TableRules['kind'], L, R, O>,
+  options: JoinOptions<TableRules['kind'], L, R, O>,
 ): JoinNode {
-  const rules: TableRules = { kind, latenessMs: durationsOf(name, { lateness }).lateness };
-  return joinNode(
-    name,
-    'tables',
-    { serde: tableSerde, shown: { ...formats } },
-    {
-      take: (state, kind, message, watermarkMs) =>
-        tableStep(rules, state, { kind, update: updateOf(message, formats[kind], true), watermarkMs }),
-      wake: (state, watermarkMs) => tableStep(rules, state, { kind: 'timer', watermarkMs }),
-      // with neither side the key has no row any more
-      valueOf: (joined, key) =>
-        joined.left === null && joined.right === null ? null : joinedValue(joined, key, formats, join as UntypedJoiner),
-    },
-  );
+  const fields = joinFields(name, options, ['inner', 'left', 'outer']);
+  const rules: TableRules = { kind: options.kind, latenessMs: fields.durationMs('lateness') };
+  return joinNode(name, 'tables', { serde: tableSerde, shown: { ...formats } }, {
+    take: (state, kind, message, watermarkMs) =>
+      tableStep(rules, state, { kind, update: updateOf(message, formats[kind], true), watermarkMs }),
+    wake: (state, watermarkMs) => tableStep(rules, state, { kind: 'timer', watermarkMs }),
+    // with neither side the key has no row any more
+    valueOf: (joined, key) =>
+      joined.left === null && joined.right === null
+        ? null
+        : joinedValue(joined, key, formats, options.join as UntypedJoiner),
+  });
 }

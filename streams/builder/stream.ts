@@ -1,6 +1,6 @@
 // A stream: each record is an event of its own.
 import { Failure } from '../../schemas/failure.ts';
-import { Fields, invalid } from '../../schemas/reading.ts';
+import { invalid } from '../../schemas/reading.ts';
 import { type Header } from '../log.ts';
 import { type Declaration, type Place, sideOf } from './declaration.ts';
 import { type Format } from './format.ts';
@@ -15,6 +15,7 @@ import {
   intervalNode,
   labelNode,
 } from './joins.ts';
+import { optionsOf, requireFormat, requireFunction } from './options.ts';
 import { type OutputOptions } from './passed-headers.ts';
 import { Table } from './table.ts';
 import { type WindowResult, type WindowedDeclaration, windowStep } from './windowed.ts';
@@ -112,9 +113,10 @@ export class Stream<T> {
     return new Table(this.#declaration, this.place);
   }
 
-  /** A step with a state per key. */
+  /** A step with a state per key. @throws Failure `invalid_definition`, naming the field */
   process<S, O>(name: string, step: Step<T, S, O>): Stream<O> {
     this.#declaration.claim('step', name);
+    checkStep(name, step);
     return this.#keyed(name, step);
   }
 
@@ -194,10 +196,17 @@ export class Stream<T> {
 /** @throws Failure `invalid_definition` for an option that is not known */
 function keyByOptions<T>(given: KeyByOptions<T> | Format<T>): KeyByOptions<T> {
   if ('encode' in given) return { format: given };
-  const fields = new Fields('keyBy:', given);
-  for (const known of ['name', 'format']) fields.raw(known);
-  fields.end();
+  const fields = optionsOf('keyBy:', given, ['name', 'format']);
+  if (given.format !== undefined) requireFormat(fields, 'format');
   return given;
+}
+
+function checkStep<T, S, O>(name: string, step: Step<T, S, O>): void {
+  const fields = optionsOf(`step ${name}:`, step, ['state', 'show', 'each', 'timer', 'punctuate']);
+  requireFormat(fields, 'state');
+  requireFunction(fields, 'each');
+  for (const optional of ['show', 'timer'] as const)
+    if (step[optional] !== undefined) requireFunction(fields, optional);
 }
 
 function punctuationOf(
@@ -205,7 +214,8 @@ function punctuationOf(
   { punctuate }: Step<unknown, unknown, unknown>,
 ): Punctuation<unknown, unknown> | null {
   if (punctuate === undefined) return null;
-  const fields = new Fields(`step ${name}: punctuate`, { every: punctuate.every, by: punctuate.by });
+  const fields = optionsOf(`step ${name}: punctuate`, punctuate, ['every', 'by', 'run']);
+  requireFunction(fields, 'run');
   const everyMs = fields.durationMs('every');
   if (everyMs <= 0) throw invalid(fields.at('every'), 'is not longer than nothing.', 'Give a duration such as 1m.');
   return {

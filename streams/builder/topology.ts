@@ -11,6 +11,7 @@ import { Fields } from '../../schemas/reading.ts';
 import { type FailurePolicies, readPolicies } from '../failure-policies.ts';
 import { Declaration, type DeclaredTopology, type DirectStage, type Place } from './declaration.ts';
 import { type Format } from './format.ts';
+import { optionsOf, requireFunction } from './options.ts';
 import { requireNoCycles } from './stages.ts';
 import { Stream } from './stream.ts';
 import { Table } from './table.ts';
@@ -40,7 +41,10 @@ export class TopologyBuilder {
   readonly table = <T>(topic: string, format: Format<T>, options: StreamOptions<T> = {}): Table<T> =>
     new Table(this.#declaration, this.#source(topic, format, true, options));
 
-  #source<T>(topic: string, format: Format<T>, isTable: boolean, { timeOf, name }: StreamOptions<T>): Place<T> {
+  #source<T>(topic: string, format: Format<T>, isTable: boolean, options: StreamOptions<T>): Place<T> {
+    const fields = optionsOf(`${isTable ? 'table' : 'stream'} ${topic}:`, options, ['timeOf', 'name']);
+    const { timeOf, name } = options;
+    if (timeOf !== undefined) requireFunction(fields, 'timeOf');
     return this.#declaration.source(topic, format, { timeOf: timeOf ?? null, isTable, name });
   }
 

@@ -12,6 +12,7 @@ import { SessionWindows } from '../windows/session-windows.ts';
 import { SlidingWindows } from '../windows/sliding-windows.ts';
 import { type Format } from './format.ts';
 import { type KeyedContext } from './graph.ts';
+import { optionsOf } from './options.ts';
 
 export type WindowKind =
   /** ends once there was no event for longer than the gap */
@@ -63,9 +64,10 @@ const PANES_MAX = 1000;
 /** @throws Failure `invalid_definition`, naming the field */
 export function windowStep<F extends string>(name: string, declaration: WindowedDeclaration<F>): WindowStep<F> {
   const path = `windowed ${name}:`;
-  const features = Object.entries<Readonly<Record<string, unknown>>>(declaration.features).map(([feature, value]) =>
-    readFeature(`${path} features.${feature}`, feature, value),
-  );
+  const features = optionsOf(path, declaration, ['windows', 'lateness', 'features'])
+    .fields('features')
+    .entries()
+    .map(([feature, value]) => readFeature(`${path} features.${feature}`, feature, value));
   if (features.length === 0) throw invalid(`${path} features`, 'is empty.', 'Name at least one aggregate.');
   const partials = new BoxedPartials(features);
   const windows = readWindows(path, declaration, partials);
@@ -94,7 +96,7 @@ export function windowStep<F extends string>(name: string, declaration: Windowed
   };
 }
 
-function readFeature(path: string, name: string, value: Readonly<Record<string, unknown>>): BoxedFeature {
+function readFeature(path: string, name: string, value: unknown): BoxedFeature {
   const fields = new Fields(path, value);
   const declaration = readAggregate(fields);
   const aggregate = aggregateOf(declaration);

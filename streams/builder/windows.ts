@@ -20,6 +20,7 @@ import { PaneRing, type PaneRingSpec, type WindowedFeature } from '../windows/pa
 import { requireRowsFit } from '../windows/pane-row-serde.ts';
 import { windowStage } from '../windows/window-processor.ts';
 import { Declaration } from './declaration.ts';
+import { optionsOf } from './options.ts';
 import { TopologyBuilder } from './topology.ts';
 
 export interface WindowsDeclaration {
@@ -64,13 +65,18 @@ export class DeclaredWindows {
     this.#builder = builder;
     this.#name = name;
     this.#declaration = declaration;
+    const path = `windows ${name}:`;
+    const outer = optionsOf(path, declaration, ['from', 'step', 'lateness', 'features']);
+    checkSource(outer.fields('from'));
     const { from } = declaration;
     const fields = [...(from.eventTime === undefined ? [] : [from.eventTime]), ...copied];
-    const outer = new Fields(`windows ${name}:`, { step: declaration.step, lateness: declaration.lateness });
     const stepMs = outer.durationMs('step');
+    if (stepMs <= 0) throw invalid(outer.at('step'), 'is not longer than nothing.', 'Give a step such as 1m.');
     const latenessMs = outer.durationMs('lateness', 0);
-    this.#features = Object.entries(declaration.features).map(([feature, value]) =>
-      readFeature(`windows ${name}: features.${feature}`, feature, value, fields),
+    const features = outer.fields('features').entries();
+    if (features.length === 0) throw invalid(outer.at('features'), 'is empty.', 'Name at least one aggregate.');
+    this.#features = features.map(([feature, value]) =>
+      readFeature(`${path} features.${feature}`, feature, value, { stepMs, known: fields }),
     );
     this.#fields = fields;
     this.#windows = { stepMs, latenessMs, features: this.#features };
@@ -79,11 +85,17 @@ export class DeclaredWindows {
 
   /** The Avro schema of the rows that `to` writes with this declaration. */
   rowSchema(row: RowDeclaration): AvroSchema {
+    checkRow(`windows ${this.#name}: to`, row);
     return avroRowSchema(this.#name.replaceAll(/[^A-Za-z0-9]/g, '_'), 'millrace.rows', this.#avroParts(row));
   }
 
+  /** @throws Failure `invalid_definition`, naming the field */
   to(topic: string, row: RowDeclaration): void {
     const { from } = this.#declaration;
+    checkRow(`windows ${this.#name}: to`, row);
+    new Fields(`to ${topic}:`, { topic }).topic('topic', 'card-features');
+    // made for each task; once more here for what it refuses
+    this.#writer(row);
     this.#builder.addDirect({
       name: this.#name,
       topic: from.topic,
@@ -112,7 +124,7 @@ export class DeclaredWindows {
   #writer(row: RowDeclaration): RowWriter {
     if (row.format === 'json') return new JsonRowWriter(this.#jsonParts(row));
     if (row.schemaId === undefined)
-      throw invalid(`windows ${this.#name}: schemaId`, 'is missing.', 'Register rowSchema(…), and pass its id.');
+      throw invalid(`windows ${this.#name}: to.schemaId`, 'is missing.', 'Register rowSchema(…), and pass its id.');
     return new AvroRowWriter(row.schemaId, this.#avroParts(row));
   }
 
@@ -121,7 +133,7 @@ export class DeclaredWindows {
       const index = this.#fields.indexOf(field);
       if (index < 0)
         throw invalid(
-          `windows ${this.#name}: copy.${name}`,
+          `windows ${this.#name}: to.copy.${name}`,
           `${field} is not read.`,
           'Copy a field that a feature uses, or name it in `windows(…, copied)`.',
         );
@@ -159,11 +171,33 @@ export class DeclaredWindows {
   }
 }
 
+function checkSource(from: Fields): void {
+  from.topic('topic', 'payments');
+  from.choice('format', ['json', 'avro']);
+  from.textOr('eventTime', 'paid_at');
+  for (const { path, value } of from.list('optional'))
+    if (typeof value !== 'string') throw invalid(path, 'is no text.', 'Name a field of the events.');
+  from.end();
+}
+
+function checkRow(path: string, row: RowDeclaration): void {
+  const fields = optionsOf(path, row, ['format', 'key', 'eventTime', 'copy', 'schemaId']);
+  fields.choice('format', ['json', 'avro']);
+  fields.textOr('key', 'card');
+  fields.textOr('eventTime', 'paid_at');
+  if (fields.has('copy')) {
+    const copy = fields.fields('copy');
+    for (const [name] of copy.entries()) copy.text(name, 'amount');
+  }
+  if (fields.has('schemaId')) fields.wholeNumber('schemaId', { min: 0, max: 2 ** 31 - 1 });
+}
+
+/** @param known fields that are read, which it adds to */
 function readFeature(
   path: string,
   name: string,
-  value: Readonly<Record<string, unknown>>,
-  known: string[],
+  value: unknown,
+  { stepMs, known }: { readonly stepMs: number; readonly known: string[] },
 ): WindowedFeature {
   const fields = new Fields(path, value);
   const declaration = readAggregate(fields);
@@ -186,10 +220,16 @@ function readFeature(
     sizeMs: fields.durationMs('window'),
   };
   fields.end();
+  if (!(feature.sizeMs > 0) || feature.sizeMs % stepMs !== 0)
+    throw invalid(
+      fields.at('window'),
+      `${feature.sizeMs} ms is no multiple of the step, ${stepMs} ms.`,
+      'Choose a window that is a whole number of steps.',
+    );
   return feature;
 }
 
-/** @param copied fields that no feature uses and that `to` copies */
+/** @param copied fields that no feature uses and that `to` copies @throws Failure `invalid_definition`, naming the field */
 export function windows(
   builder: TopologyBuilder,
   name: string,

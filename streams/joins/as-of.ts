@@ -17,7 +17,7 @@
 //
 // State, per key: the newest row, and the rows of the last `retentionMs` (and those ahead of the watermark): at most
 // (1 + updates in that time) × (value + 24 bytes). `live` keeps the newest row only. A deleted key is forgotten after retention.
-import { Failure } from '../../schemas/failure.ts';
+import { invalid } from '../../schemas/reading.ts';
 import { Packer, Unpacker } from '../packing.ts';
 import {
   type Joined,
@@ -59,18 +59,15 @@ export type AsOfInput =
   | { readonly kind: 'right'; readonly update: Update; readonly watermarkMs: number }
   | TimerInput;
 
-/** @throws Failure `invalid_definition` */
-export function checkAsOfRules({ latenessMs, retentionMs }: AsOfRules): void {
+/** @param path of what declares them, with a colon at its end @throws Failure `invalid_definition` */
+export function checkAsOfRules({ latenessMs, retentionMs }: AsOfRules, path: string): void {
   checkDurationMs('lateness', latenessMs);
-  checkDurationMs('retention', retentionMs);
+  checkDurationMs('history', retentionMs);
   if (retentionMs >= latenessMs) return;
-  throw new Failure(
-    'invalid_definition',
-    `The join keeps ${retentionMs} ms of history for ${latenessMs} ms lateness.`,
-    {
-      field: 'retention',
-      fix: 'Give a retention of at least the lateness: late stream records read the table as it was.',
-    },
+  throw invalid(
+    `${path} history`,
+    `${retentionMs} ms is shorter than the lateness, ${latenessMs} ms.`,
+    'Give at least the lateness: late stream records read the table as it was.',
   );
 }
 

@@ -38,7 +38,7 @@ test('each stream record meets the row that was known for its time, as a search 
         fc.tuple(fc.constant(one), happenings({ latenessMs: one.latenessMs, tombstones: ['right'] })),
       ),
       ([one, history]) => {
-        checkAsOfRules(one);
+        checkAsOfRules(one, 'join j:');
         const updates = new Map<string, Known[]>();
         const left = play<AsOfState, Joined>(
           history,
@@ -90,5 +90,5 @@ test('each stream record meets the row that was known for its time, as a search 
 
 test('a retention below the lateness is refused', () => {
   const short: AsOfRules = { reads: 'versioned', kind: 'left', latenessMs: 10, retentionMs: 9 };
-  assert.throws(() => checkAsOfRules(short), { code: 'invalid_definition', field: 'retention' });
+  assert.throws(() => checkAsOfRules(short, 'join j:'), { code: 'invalid_definition', field: 'join j: history' });
 });

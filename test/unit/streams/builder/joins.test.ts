@@ -155,7 +155,7 @@ test('what cannot work is refused when it is declared', () => {
     ['b', ({ stream, table }) => stream('a', text).asOf('j', table('b', text), inner).to('out', text)],
     ['join j: lateness', ({ table }) => table('a', text).join('j', table('c', text), { ...inner, lateness: '' })],
     [
-      'retention',
+      'join j: history',
       ({ stream, table }) => stream('c', text).asOf('j', table('d', text), { ...inner, lateness: '2s', history: '1s' }),
     ],
     [

@@ -9,7 +9,7 @@ import { windows } from '../../../../streams/builder/windows.ts';
 interface Row {
   readonly at: number;
 }
-type Refusal = readonly [field: string, declare: (builder: TopologyBuilder) => void];
+type Refusal = readonly [field: string, declare: (builder: TopologyBuilder) => unknown];
 
 const rows = json<Row>();
 const sourceOf = ({ stream }: TopologyBuilder): Stream<Row> => stream('in', rows);
@@ -18,7 +18,12 @@ const nothing = { state: json<number>(), each: () => undefined };
 function refused(name: string, refusals: readonly Refusal[]): void {
   for (const [field, declare] of refusals)
     test(`${name}: ${field}`, () => {
-      assert.throws(() => topology('t', declare), { name: 'Failure', code: 'invalid_definition', field, fix: /\S/ });
+      assert.throws(() => topology('t', (builder) => void declare(builder)), {
+        name: 'Failure',
+        code: 'invalid_definition',
+        field,
+        fix: /\S/,
+      });
     });
 }
 
@@ -85,3 +90,84 @@ test('a topic that is read cannot be written by what follows from it', () => {
   });
   assert.equal(line.sources.length, 2);
 });
+
+/** What Node runs and tsc would not. */
+const untyped = (value: unknown): never => value as never;
+
+refused('options of streams and steps', [
+  ['stream in: timeof', ({ stream }) => stream('in', rows, untyped({ timeof: () => 1 }))],
+  ['stream in: timeOf', ({ stream }) => stream('in', rows, untyped({ timeOf: 'at' }))],
+  ['stream in: format', ({ stream }) => stream('in', untyped(undefined))],
+  ['table in: format', ({ table }) => table('in', untyped(json))],
+  ['to out: format', (builder) => sourceOf(builder).to('out', untyped(undefined))],
+  ['keyBy: format', (builder) => sourceOf(builder).keyBy(() => 'k', untyped({ format: 'json' }))],
+  ['step a: state', (builder) => sourceOf(builder).process('a', untyped({ each: () => undefined }))],
+  ['step a: each', (builder) => sourceOf(builder).process('a', untyped({ state: rows }))],
+  ['step a: timers', (builder) => sourceOf(builder).process('a', untyped({ ...nothing, timers: () => 1 }))],
+  ['step a: timer', (builder) => sourceOf(builder).process('a', untyped({ ...nothing, timer: 1 }))],
+  ['step a', (builder) => sourceOf(builder).process('a', untyped(undefined))],
+  [
+    'step a: punctuate.run',
+    (builder) => sourceOf(builder).process('a', untyped({ ...nothing, punctuate: { every: '1m', by: 'event time' } })),
+  ],
+  [
+    'step a: punctuate.at',
+    (builder) =>
+      sourceOf(builder).process(
+        'a',
+        untyped({ ...nothing, punctuate: { every: '1m', by: 'event time', run: () => 1, at: 0 } }),
+      ),
+  ],
+]);
+
+const joined =
+  (more: object) =>
+  (builder: TopologyBuilder): unknown =>
+    sourceOf(builder).asOf('j', builder.table('t', rows), untyped({ ...inner, ...more }));
+
+refused('options of joins', [
+  ['join j: kind', joined({ kind: 'outer' })],
+  ['join j: read', joined({ read: 'live' })],
+  ['join j: reads', joined({ reads: 'lively' })],
+  ['join j: join', joined({ join: undefined })],
+  ['join j: history', joined({ lateness: '2s', history: '1s' })],
+  [
+    'join j: before',
+    (builder) => sourceOf(builder).joinWithin('j', builder.stream('b', rows), untyped({ ...inner, after: '1s' })),
+  ],
+  [
+    'join j: horizons',
+    (builder) => sourceOf(builder).joinLabels('j', builder.stream('b', rows), untyped({ ...inner, horizons: '1s' })),
+  ],
+  ['join j: kind', ({ table }) => table('a', rows).join('j', table('b', rows), untyped({ ...inner, kind: 'right' }))],
+  ['join j: foreignKey', ({ table }) => table('a', rows).joinForeignKey('j', table('b', rows), untyped(inner))],
+]);
+
+const session = { windows: { kind: 'session', gap: '1m' }, lateness: '0s', features: { n: { function: 'count' } } };
+const windowed =
+  (more: object) =>
+  (builder: TopologyBuilder): unknown =>
+    sourceOf(builder).windowed('w', untyped({ ...session, ...more }));
+const direct =
+  (more: object, row: object = { format: 'json' }) =>
+  (builder: TopologyBuilder): unknown =>
+    windows(builder, 'w', untyped({ ...declared, ...more })).to('out', untyped(row));
+
+refused('options of windows', [
+  ['windowed w: late', windowed({ late: '1s' })],
+  ['windowed w: features', windowed({ features: undefined })],
+  ['windowed w: features.n', windowed({ features: { n: 'count' } })],
+  ['windows w: features', direct({ features: undefined })],
+  ['windows w: features', direct({ features: {} })],
+  ['windows w: late', direct({ late: '1s' })],
+  ['windows w: from.format', direct({ from: { topic: 'in', format: 'jsn' } })],
+  ['windows w: from.topic', direct({ from: { format: 'json' } })],
+  ['windows w: from.eventtime', direct({ from: { topic: 'in', format: 'json', eventtime: 'at' } })],
+  ['windows w: from.optional[0]', direct({ from: { topic: 'in', format: 'json', optional: [1] } })],
+  ['windows w: step', direct({ step: '0s' })],
+  ['windows w: features.a.window', direct({ step: '7m' })],
+  ['windows w: to.eventtime', direct({}, { format: 'json', eventtime: 'at' })],
+  ['windows w: to.format', direct({}, { format: 'xml' })],
+  ['windows w: to.copy.x', direct({}, { format: 'json', copy: { x: 'x' } })],
+  ['windows w: to.schemaId', direct({}, { format: 'avro' })],
+]);

@@ -24,6 +24,7 @@ import {
 import { type Stepped } from '../joins/step.ts';
 import { type Declaration, type Place, sideOf } from './declaration.ts';
 import { type Format, bytes } from './format.ts';
+import { requireKey } from './given.ts';
 import { type JoinContext, type JoinNode, type OpenJoin, type SinkNode } from './graph.ts';
 import { requireFunction } from './options.ts';
 import { type JoinOptions, hang, joinFields, joinedValue, requireInTime, updateOf } from './join-node.ts';
@@ -99,6 +100,7 @@ function leftHalf({ name, rules, left, right }: Half, { foreignKey, join }: AnyO
       }
       const update = updateOf(message, left, true);
       const named = update.value === null ? null : foreignKey(message.value);
+      if (named !== null) requireKey(`join ${name}: foreignKey`, named);
       step(message.key, { kind: 'left', update, foreignKey: named, watermarkMs }, context);
     },
     wake: (_table, key, context) => step(key, { kind: 'timer', watermarkMs: context.watermarkMs }, context),

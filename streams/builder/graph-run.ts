@@ -6,6 +6,7 @@ import { type Header, type LogRecord, type NewRecord } from '../log.ts';
 import { type TaskContext } from '../processor.ts';
 import { RECORD_BYTES_MAX } from '../record-limit.ts';
 import { Effects } from './effects.ts';
+import { requireKey, requireNoPromise, requireOpen, requireValue } from './given.ts';
 import {
   type JoinContext,
   type JoinNode,
@@ -139,18 +140,30 @@ export class GraphRun {
   punctuate(node: KeyedNode, wallMs: number | null): void {
     const slot = this.#slotOf(node);
     const eventTimeMs = this.#timeMs;
-    node.punctuation?.run({
+    if (node.punctuation === null) return;
+    const what = `step ${node.name}`;
+    let isOver = false;
+    const given = node.punctuation.run({
       timeMs: eventTimeMs,
       wallMs,
       states: () => this.#statesOf(slot),
       setState: (key, value) => {
+        requireOpen(what, isOver);
+        requireKey(what, key);
         const id = this.#keys.key(slot, key);
         const timerMs = this.#effects.get(id)?.timerMs ?? null;
         this.#keep(id, { node: slot, timerMs, value });
         if (value !== undefined) this.#armPunctuation(node);
       },
-      emit: (key, value) => this.push(node.children, { key, value, eventTimeMs, offset: -1 }),
+      emit: (key, value) => {
+        requireOpen(what, isOver);
+        requireKey(what, key);
+        requireValue(what, value);
+        this.push(node.children, { key, value, eventTimeMs, offset: -1 });
+      },
     });
+    isOver = true;
+    requireNoPromise(what, given);
   }
 
   *#statesOf(slot: number): Iterable<readonly [string, unknown]> {
@@ -197,7 +210,7 @@ export class GraphRun {
     node: KeyedNode,
     key: string,
     eventTimeMs: number,
-    run: (context: KeyedContext<unknown, unknown>) => void,
+    run: (context: KeyedContext<unknown, unknown>) => unknown,
   ): void {
     const slot = this.#slotOf(node);
     const id = this.#keys.key(slot, key);
@@ -205,23 +218,33 @@ export class GraphRun {
     let value = entry?.value;
     let timerMs = entry?.timerMs ?? null;
     let changed = false;
-    run({
+    const what = `step ${node.name}`;
+    let isOver = false;
+    const given = run({
       key,
       timeMs: this.#timeMs,
       eventTimeMs,
       headers: this.#headers,
       state: value,
       setState: (next) => {
+        requireOpen(what, isOver);
         value = next;
         changed = true;
       },
       setTimer: (nextMs) => {
+        requireOpen(what, isOver);
         if (nextMs !== null && !(Math.abs(nextMs) < FOREVER_MS)) throw noTimer(nextMs);
         timerMs = nextMs;
         changed = true;
       },
-      emit: (output) => this.push(node.children, { key, value: output, eventTimeMs, offset: -1 }),
+      emit: (output) => {
+        requireOpen(what, isOver);
+        requireValue(what, output);
+        this.push(node.children, { key, value: output, eventTimeMs, offset: -1 });
+      },
     });
+    isOver = true;
+    requireNoPromise(what, given);
     if (changed || (entry !== undefined && value === undefined && timerMs === null))
       this.#keep(id, { node: slot, timerMs, value });
   }
@@ -246,7 +269,10 @@ export class GraphRun {
         if (held !== undefined || value !== undefined) this.#keep(id, { node: first + table, timerMs, value });
       },
       keys: (table) => Array.from(this.#statesOf(first + table), ([key]) => key),
-      emit: (key, value, eventTimeMs) => this.push(node.children, { key, value, eventTimeMs, offset: -1 }),
+      emit: (key, value, eventTimeMs) => {
+        requireValue(`join ${node.label}`, value);
+        this.push(node.children, { key, value, eventTimeMs, offset: -1 });
+      },
       send: (sink, message) => effects.emit(this.#recordOf(sink, message)),
     };
   }

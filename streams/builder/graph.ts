@@ -1,6 +1,7 @@
 // A declared topology as a graph: sources at the top, what is done to each record below, sinks at the bottom.
 import { type Header } from '../log.ts';
 import { type Format } from './format.ts';
+import { type Ignored } from './given.ts';
 
 /** What travels from node to node. */
 export interface Message {
@@ -70,7 +71,7 @@ export interface PunctuationContext<S, O> {
 export interface Punctuation<S, O> {
   readonly everyMs: number;
   readonly by: 'event time' | 'wall clock';
-  run(context: PunctuationContext<S, O>): void;
+  run(context: PunctuationContext<S, O>): Ignored;
 }
 
 export interface KeyedNode {
@@ -78,8 +79,8 @@ export interface KeyedNode {
   /** unique in the topology: names the part of the state */
   readonly name: string;
   readonly state: Format<unknown>;
-  readonly each: (value: unknown, context: KeyedContext<unknown, unknown>) => void;
-  readonly timer: ((context: KeyedContext<unknown, unknown>) => void) | null;
+  readonly each: (value: unknown, context: KeyedContext<unknown, unknown>) => Ignored;
+  readonly timer: ((context: KeyedContext<unknown, unknown>) => Ignored) | null;
   readonly punctuation: Punctuation<unknown, unknown> | null;
   /** its state as who reads it from outside is told; absent: as it is */
   readonly show?: (state: unknown) => unknown;

@@ -5,6 +5,7 @@ import { type Joined, type Late, type Recorded, type Side, type Stepped, type Up
 import { Packer, Unpacker } from '../packing.ts';
 import { type JoinSide } from './declaration.ts';
 import { type Format } from './format.ts';
+import { type Ready } from './given.ts';
 import { shownSides } from './shown-rows.ts';
 import { type JoinContext, type JoinNode, type Message, type OpenJoin, type PortName } from './graph.ts';
 import { optionsOf, requireFunction } from './options.ts';
@@ -14,7 +15,7 @@ export type LeftOf<K extends JoinKind, L> = K extends 'right' | 'outer' ? L | nu
 export type RightOf<K extends JoinKind, R> = K extends 'left' | 'outer' ? R | null : R;
 
 /** Makes the joined value. It gets null for a side that has none, which only some kinds of joins allow. */
-export type Joiner<K extends JoinKind, L, R, O> = (left: LeftOf<K, L>, right: RightOf<K, R>, key: string) => O;
+export type Joiner<K extends JoinKind, L, R, O> = (left: LeftOf<K, L>, right: RightOf<K, R>, key: string) => Ready<O>;
 export type UntypedJoiner = (left: unknown, right: unknown, key: string) => unknown;
 
 /** What all joins are declared with. */

@@ -4,6 +4,7 @@ import { invalid } from '../../schemas/reading.ts';
 import { type Header } from '../log.ts';
 import { type Declaration, type Place, sideOf } from './declaration.ts';
 import { type Format } from './format.ts';
+import { type Ignored, type Ready, requireKey, requireList, requireNoPromise, requireValue } from './given.ts';
 import { type KeyedContext, type KeyedNode, type MapNode, type Punctuation, type PunctuationContext } from './graph.ts';
 import { hang } from './join-node.ts';
 import {
@@ -24,9 +25,10 @@ export interface Step<T, S, O> {
   readonly state: Format<S>;
   /** the state as who reads it from outside is told, to be JSON; absent: as it is */
   show?(state: S): unknown;
-  each(value: T, context: KeyedContext<S, O>): void;
+  /** Synchronous: what it does after it has come back is refused. */
+  each(value: T, context: KeyedContext<S, O>): Ignored;
   /** when the key's timer is due */
-  timer?(context: KeyedContext<S, O>): void;
+  timer?(context: KeyedContext<S, O>): Ignored;
   readonly punctuate?: {
     /** e.g. `1m`: at each multiple of it */
     readonly every: string;
@@ -35,7 +37,7 @@ export interface Step<T, S, O> {
      * `wall clock`: while the instance runs, once however long it was due; what it does depends on when it runs.
      */
     readonly by: 'event time' | 'wall clock';
-    run(context: PunctuationContext<S, O>): void;
+    run(context: PunctuationContext<S, O>): Ignored;
   };
 }
 
@@ -69,23 +71,32 @@ export class Stream<T> {
   }
 
   /** @param format how the changed values are kept; needed where they are joined or moved by key */
-  map<U>(change: FromRecord<T, U>, format: Format<U> | null = null): Stream<U> {
-    const parent = this.#add('map', (message, emit, headers) =>
-      emit({ ...message, value: change(message.value as T, message.key, headers) }),
-    );
+  map<U>(change: FromRecord<T, Ready<U>>, format: Format<U> | null = null): Stream<U> {
+    const parent = this.#add('map', (message, emit, headers) => {
+      const value = change(message.value as T, message.key, headers);
+      requireValue('map', value);
+      emit({ ...message, value });
+    });
     return new Stream<U>(this.#declaration, { ...this.place, parent, format });
   }
 
   filter(keep: FromRecord<T, boolean>): Stream<T> {
     const parent = this.#add('filter', (message, emit, headers) => {
-      if (keep(message.value as T, message.key, headers)) emit(message);
+      const isKept = keep(message.value as T, message.key, headers);
+      requireNoPromise('filter', isKept);
+      if (isKept) emit(message);
     });
     return new Stream<T>(this.#declaration, { ...this.place, parent });
   }
 
   flatMap<U>(change: FromRecord<T, readonly U[]>, format: Format<U> | null = null): Stream<U> {
     const parent = this.#add('flatMap', (message, emit, headers) => {
-      for (const value of change(message.value as T, message.key, headers)) emit({ ...message, value });
+      const values = change(message.value as T, message.key, headers);
+      requireList('flatMap', values);
+      for (const value of values) {
+        requireValue('flatMap', value);
+        emit({ ...message, value });
+      }
     });
     return new Stream<U>(this.#declaration, { parent, format, isOnePerRecord: false });
   }
@@ -102,9 +113,12 @@ export class Stream<T> {
         field: 'format',
         fix: 'Pass it as the second argument, or as `{ name, format }`.',
       });
-    const node = this.#add('keyBy', (message, emit, headers) =>
-      emit({ ...message, key: keyOf(message.value as T, message.key, headers) }),
-    );
+    const what = name === undefined ? 'keyBy' : `keyBy ${name}`;
+    const node = this.#add('keyBy', (message, emit, headers) => {
+      const key = keyOf(message.value as T, message.key, headers);
+      requireKey(what, key);
+      emit({ ...message, key });
+    });
     return new Stream(this.#declaration, this.#declaration.repartitioned(node, format, name));
   }
 

@@ -2,6 +2,7 @@
 import { type Declaration, type Place, sideOf } from './declaration.ts';
 import { type ForeignKeyOptions, foreignKeyJoin } from './foreign-key.ts';
 import { type Format } from './format.ts';
+import { type Ready, requireNoPromise, requireValue } from './given.ts';
 import { type MapNode, type Message } from './graph.ts';
 import { type JoinOptions, hang } from './join-node.ts';
 import { tableNode } from './joins.ts';
@@ -18,21 +19,28 @@ export class Table<T> {
   }
 
   #add(label: MapNode['label'], change: (row: T, key: string) => unknown): MapNode {
-    const apply = (message: Message, emit: (message: Message) => void): void =>
-      emit({ ...message, value: message.value === null ? null : change(message.value as T, message.key) });
+    const apply = (message: Message, emit: (message: Message) => void): void => {
+      const value = message.value === null ? null : change(message.value as T, message.key);
+      requireValue(label, value);
+      emit({ ...message, value });
+    };
     const node: MapNode = { kind: 'map', label, apply, children: [] };
     this.place.parent.children.push(node);
     return node;
   }
 
   /** @param format how the changed rows are kept; needed where they are joined */
-  map<U>(change: (row: T, key: string) => U, format: Format<U> | null = null): Table<U> {
+  map<U>(change: (row: T, key: string) => Ready<U>, format: Format<U> | null = null): Table<U> {
     return new Table(this.#declaration, { ...this.place, parent: this.#add('map', change), format });
   }
 
   /** A row that is not kept is deleted. */
   filter(keep: (row: T, key: string) => boolean): Table<T> {
-    const parent = this.#add('filter', (row, key) => (keep(row, key) ? row : null));
+    const parent = this.#add('filter', (row, key) => {
+      const isKept = keep(row, key);
+      requireNoPromise('filter', isKept);
+      return isKept ? row : null;
+    });
     return new Table(this.#declaration, { ...this.place, parent });
   }
 

@@ -7,7 +7,7 @@ import { type RowDeclaration, type WindowsDeclaration, rowSchema, windows } from
 
 const STAGE = 'features';
 const WINDOWS = ['1h', '24h', '7d'];
-const FUNCTIONS = ['count', 'sum', 'mean', 'max'];
+const FUNCTIONS = ['count', 'sum', 'mean', 'max'] as const;
 /** In the row, but in no window. */
 const COPIED = ['p'];
 const ROW = { key: 'k', eventTime: 'ts', copy: { p: 'p', last: 'dep_delay' } };

@@ -3,6 +3,7 @@ import { Failure } from '../../schemas/failure.ts';
 import { invalid } from '../../schemas/reading.ts';
 import { type Header } from '../log.ts';
 import { type Declaration, type Place, sideOf } from './declaration.ts';
+import { type Features } from './features.ts';
 import { type Format } from './format.ts';
 import { type Ignored, type Ready, requireKey, requireList, requireNoPromise, requireValue } from './given.ts';
 import { type KeyedContext, type KeyedNode, type MapNode, type Punctuation, type PunctuationContext } from './graph.ts';
@@ -80,6 +81,9 @@ export class Stream<T> {
     return new Stream<U>(this.#declaration, { ...this.place, parent, format });
   }
 
+  /** A type guard narrows the values. */
+  filter<U extends T>(keep: (value: T, key: string, headers: readonly Header[]) => value is U): Stream<U>;
+  filter(keep: FromRecord<T, boolean>): Stream<T>;
   filter(keep: FromRecord<T, boolean>): Stream<T> {
     const parent = this.#add('filter', (message, emit, headers) => {
       const isKept = keep(message.value as T, message.key, headers);
@@ -154,7 +158,7 @@ export class Stream<T> {
    * Session, tumbling or hopping windows of each key, with any aggregates of the catalogue; one result per window, once it is closed.
    * @throws Failure `invalid_definition`, naming the field
    */
-  windowed<F extends string>(name: string, declaration: WindowedDeclaration<F>): Stream<WindowResult<F>> {
+  windowed<const F extends Features<T>>(name: string, declaration: WindowedDeclaration<T, F>): Stream<WindowResult<F>> {
     this.#declaration.claim('windowed', name);
     return this.#keyed(name, windowStep(name, declaration));
   }

@@ -34,7 +34,9 @@ export class Table<T> {
     return new Table(this.#declaration, { ...this.place, parent: this.#add('map', change), format });
   }
 
-  /** A row that is not kept is deleted. */
+  /** A row that is not kept is deleted; a type guard narrows the rows. */
+  filter<U extends T>(keep: (row: T, key: string) => row is U): Table<U>;
+  filter(keep: (row: T, key: string) => boolean): Table<T>;
   filter(keep: (row: T, key: string) => boolean): Table<T> {
     const parent = this.#add('filter', (row, key) => {
       const isKept = keep(row, key);

@@ -2,7 +2,6 @@
 import { readAggregate } from '../../schemas/aggregate-declaration.ts';
 import { Failure } from '../../schemas/failure.ts';
 import { Fields, invalid } from '../../schemas/reading.ts';
-import { type SketchResult } from '../aggregates/aggregate.ts';
 import { aggregateOf } from '../aggregates/catalogue.ts';
 import { AlignedWindows } from '../windows/aligned-windows.ts';
 import { paneWidthMs } from '../windows/assign.ts';
@@ -10,6 +9,7 @@ import { type BoxedFeature, BoxedPartials } from '../windows/boxed-partials.ts';
 import { type BoxedRow, type BoxedWindows, EMPTY_ROW, boxedRowFormat } from '../windows/boxed-row.ts';
 import { SessionWindows } from '../windows/session-windows.ts';
 import { SlidingWindows } from '../windows/sliding-windows.ts';
+import { type FeatureValues, type Features } from './features.ts';
 import { type Format } from './format.ts';
 import { type KeyedContext } from './graph.ts';
 import { optionsOf } from './options.ts';
@@ -29,28 +29,27 @@ export type WindowKind =
       readonly expiry?: 'emit' | 'none';
     };
 
-export interface WindowedDeclaration<F extends string = string> {
+export interface WindowedDeclaration<T = unknown, F extends Features<T> = Features<T>> {
   readonly windows: WindowKind;
   /**
    * How far behind the task's event time an event may still count; a window stays open for so long after its end. Later ones go to the
    * dead letters (`too_late`). No default: it must cover how far the partitions that a task reads are apart.
    */
   readonly lateness: string;
-  /** by name: an aggregate function with its parameters (docs: streams/README.md) and, unless it counts, `field` */
-  readonly features: Readonly<Record<F, Readonly<Record<string, unknown>>>>;
+  readonly features: F;
 }
 
 /** One closed window of one key. Only windows with events are closed, and a sliding one when its last event leaves. */
-export interface WindowResult<F extends string = string> {
+export interface WindowResult<F extends Features<unknown> = Features<unknown>> {
   readonly key: string;
   /** a session's first event; a sliding window begins after it */
   readonly startMs: number;
   /** the first instant after the window; a session's last event; a sliding window's last instant */
   readonly endMs: number;
-  readonly values: Readonly<Record<F, SketchResult>>;
+  readonly values: FeatureValues<F>;
 }
 
-export interface WindowStep<F extends string> {
+export interface WindowStep<F extends Features<unknown>> {
   readonly state: Format<BoxedRow>;
   /** sessions, or panes, that are open, with their values so far */
   show(row: BoxedRow): unknown;
@@ -62,7 +61,10 @@ export interface WindowStep<F extends string> {
 const PANES_MAX = 1000;
 
 /** @throws Failure `invalid_definition`, naming the field */
-export function windowStep<F extends string>(name: string, declaration: WindowedDeclaration<F>): WindowStep<F> {
+export function windowStep<T, F extends Features<T>>(
+  name: string,
+  declaration: WindowedDeclaration<T, F>,
+): WindowStep<F> {
   const path = `windowed ${name}:`;
   const features = optionsOf(path, declaration, ['windows', 'lateness', 'features'])
     .fields('features')
@@ -89,7 +91,7 @@ export function windowStep<F extends string>(name: string, declaration: Windowed
     timer: ({ key, state = EMPTY_ROW, timeMs, setState, setTimer, emit }) => {
       const { row, closed } = windows.close(state, timeMs);
       for (const { startMs, endMs, partials: kept } of closed)
-        emit({ key, startMs, endMs, values: partials.values(kept, endMs) as Record<F, SketchResult> });
+        emit({ key, startMs, endMs, values: partials.values(kept, endMs) as FeatureValues<F> });
       setState(row.entries.length === 0 ? undefined : row);
       setTimer(windows.nextCloseMs(row));
     },
@@ -110,7 +112,11 @@ function readFeature(path: string, name: string, value: unknown): BoxedFeature {
   return feature;
 }
 
-function readWindows(path: string, { windows, lateness }: WindowedDeclaration, partials: BoxedPartials): BoxedWindows {
+function readWindows(
+  path: string,
+  { windows, lateness }: Pick<WindowedDeclaration, 'windows' | 'lateness'>,
+  partials: BoxedPartials,
+): BoxedWindows {
   const latenessMs = new Fields(path, { lateness }).durationMs('lateness');
   const fields = new Fields(`${path} windows`, windows);
   const kind = fields.choice('kind', ['session', 'tumbling', 'hopping', 'sliding']);

@@ -20,6 +20,7 @@ import { PaneRing, type PaneRingSpec, type WindowedFeature } from '../windows/pa
 import { requireRowsFit } from '../windows/pane-row-serde.ts';
 import { windowStage } from '../windows/window-processor.ts';
 import { Declaration } from './declaration.ts';
+import { type WindowFeature } from './features.ts';
 import { optionsOf } from './options.ts';
 import { TopologyBuilder } from './topology.ts';
 
@@ -36,8 +37,8 @@ export interface WindowsDeclaration {
   readonly step: string;
   /** how far behind the newest event of its key an event may still count; `0s` unless given */
   readonly lateness?: string;
-  /** by name: an aggregate function with its parameters (docs: streams/README.md), `field` and `window` */
-  readonly features: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  /** by name */
+  readonly features: Readonly<Record<string, WindowFeature>>;
 }
 
 /** What a row of the output has besides the features. */

@@ -79,32 +79,6 @@ interface Counted {
 export const everyStep: DeclaredTopology = topology('every', ({ stream, table }) => {
   const [a, b] = [stream('a', json<Row>()), stream('b', json<Row>())];
   const [t, u] = [table('t', json<Row>()), table('u', json<Row>())];
-  a.process<Counted, string>('count', {
-    state: json(),
-    each: ({ id }, { state = { count: 0, seen: [] }, timeMs, setState, setTimer, emit }) => {
-      // in place: a step that were run again would count twice
-      state.count += 1;
-      state.seen.push(id);
-      setState(state);
-      setTimer(timeMs + 30);
-      emit(`${state.count} ${state.seen.at(-2)}`);
-      // what it did is undone, down to the next step's
-      if (id.startsWith('fails') && state.count === 1) throw new Error(`no ${id}`);
-    },
-    timer: ({ state, setState, emit }) => {
-      emit(`closed ${state?.count} ${state?.seen.length}`);
-      setState(undefined);
-    },
-  })
-    .process<{ total: number }, string>('below', {
-      state: json(),
-      each: (line, { state = { total: 0 }, setState, emit }) => {
-        state.total += 1;
-        setState(state);
-        emit(`${line}, ${state.total} in all`);
-      },
-    })
-    .to('counts', text);
   a.keyBy(({ ref }) => ref ?? '')
     .process<number, number>('moved', {
       state: json(),
@@ -128,7 +102,7 @@ export const everyStep: DeclaredTopology = topology('every', ({ stream, table })
       },
     },
   }).to('told', text);
-  const features = { n: { function: 'count' }, last: { function: 'last', field: 'id' } } as const;
+  const features = { n: { function: 'count' }, last: { function: 'last_k', k: 1, field: 'id' } } as const;
   a.windowed('sessions', { windows: { kind: 'session', gap: '9ms' }, lateness: LATENESS, features }).to(
     'windows',
     json(),
@@ -145,4 +119,30 @@ export const everyStep: DeclaredTopology = topology('every', ({ stream, table })
     ...{ kind: 'left', lateness: LATENESS, join: pairOf },
     foreignKey: ({ ref }) => ref,
   }).to('named', text);
+  a.process<Counted, string>('count', {
+    state: json(),
+    each: ({ id }, { state = { count: 0, seen: [] }, timeMs, setState, setTimer, emit }) => {
+      // in place: a step that were run again would count twice; it is the last, so that no other step's failure undoes it
+      state.count += 1;
+      state.seen.push(id);
+      setState(state);
+      setTimer(timeMs + 30);
+      emit(`${state.count} ${state.seen.at(-2)}`);
+      // what it did is undone, down to the next step's
+      if (id.startsWith('fails') && state.count === 1) throw new Error(`no ${id}`);
+    },
+    timer: ({ state, setState, emit }) => {
+      emit(`closed ${state?.count} ${state?.seen.length}`);
+      setState(undefined);
+    },
+  })
+    .process<{ total: number }, string>('below', {
+      state: json(),
+      each: (line, { state = { total: 0 }, setState, emit }) => {
+        const total = state.total + 1;
+        setState({ total });
+        emit(`${line}, ${total} in all`);
+      },
+    })
+    .to('counts', text);
 });

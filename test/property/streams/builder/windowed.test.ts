@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { type Features } from '../../../../streams/builder/features.ts';
 import { json } from '../../../../streams/builder/format.ts';
 import { type DeclaredTopology } from '../../../../streams/builder/declaration.ts';
 import { topology } from '../../../../streams/builder/topology.ts';
@@ -43,7 +44,7 @@ function declared(windows: WindowKind, latenessMs: number): DeclaredTopology {
   return topology('t', (builder) =>
     builder
       .stream('in', json<Event>(), { timeOf: ({ timeMs }) => timeMs })
-      .windowed('w', { windows, lateness: `${latenessMs}ms`, features: FEATURES })
+      .windowed('w', { windows, lateness: `${latenessMs}ms`, features: FEATURES as Features<Event> })
       .to('out', json()),
   );
 }

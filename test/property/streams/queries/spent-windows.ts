@@ -20,7 +20,10 @@ export const spending = topology('spending', (builder) => {
     lateness: '3m',
     features: Object.fromEntries(
       Object.entries(FUNCTIONS).flatMap(([name, parameters]) =>
-        ['1m', '5m', '30m'].map((window) => [`${name}_${window}`, { function: name, window, ...parameters }]),
+        ['1m', '5m', '30m'].map((window) => [
+          `${name}_${window}`,
+          { function: name as keyof typeof FUNCTIONS, window, ...parameters },
+        ]),
       ),
     ),
   }).to('spent-rows', { format: 'json', eventTime: 'at' });

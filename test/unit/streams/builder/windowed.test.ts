@@ -4,21 +4,25 @@ import { test } from 'node:test';
 import visits from '../../../../examples/streams/visits.ts';
 import { Failure } from '../../../../schemas/failure.ts';
 import { compile } from '../../../../streams/builder/compile.ts';
+import { type FeatureOf } from '../../../../streams/builder/features.ts';
 import { json } from '../../../../streams/builder/format.ts';
 import { type DeclaredTopology } from '../../../../streams/builder/declaration.ts';
 import { type Stream } from '../../../../streams/builder/stream.ts';
-import { topology } from '../../../../streams/builder/topology.ts';
+import { record } from '../../../../streams/builder/record-format.ts';
+import { type TopologyBuilder, topology } from '../../../../streams/builder/topology.ts';
 import { type WindowedDeclaration } from '../../../../streams/builder/windowed.ts';
+import { type WindowsDeclaration, windows } from '../../../../streams/builder/windows.ts';
 import { RunningStage } from './running-stage.ts';
 
 interface Event {
   readonly at: number;
+  readonly flag?: boolean;
   readonly v?: unknown;
 }
 
-const COUNT = { n: { function: 'count' } };
+const COUNT = { n: { function: 'count' } } as const;
 
-function windowed(declaration: WindowedDeclaration, also: (stream: Stream<Event>) => void = () => undefined) {
+function windowed(declaration: WindowedDeclaration<Event>, also: (stream: Stream<Event>) => void = () => undefined) {
   return topology('t', (builder) => {
     const stream = builder.stream('in', json<Event>(), { timeOf: ({ at }) => at });
     stream.windowed('w', declaration).to('out', json());
@@ -193,8 +197,8 @@ test('text, true and false enter as the catalogue takes them; values of another 
 });
 
 test('features that keep the same share it', async () => {
-  const bytesOf = async (functions: readonly Readonly<Record<string, unknown>>[]): Promise<number> => {
-    const features = Object.fromEntries(functions.map((one, index) => [`f${index}`, { ...one, field: 'at' }]));
+  const bytesOf = async (functions: readonly FeatureOf<Event>[]): Promise<number> => {
+    const features = Object.fromEntries(functions.map((one, index) => [`f${index}`, one]));
     const stage = await RunningStage.of(
       windowed({ windows: { kind: 'session', gap: '1s' }, lateness: '0s', features }),
     );
@@ -203,9 +207,9 @@ test('features that keep the same share it', async () => {
     await stage.close();
     return stage.stateBytes[0]?.length ?? 0;
   };
-  const quantiles = [0.1, 0.5, 0.9].map((q) => ({ function: 'quantile', q }));
+  const quantiles = [0.1, 0.5, 0.9].map((q) => ({ function: 'quantile', q, field: 'at' }) as const);
   assert.equal(await bytesOf(quantiles), await bytesOf(quantiles.slice(0, 1)));
-  const sums = ['sum', 'mean'].map((name) => ({ function: name }));
+  const sums = (['sum', 'mean'] as const).map((name) => ({ function: name, field: 'at' }) as const);
   assert.equal(await bytesOf(sums), await bytesOf(sums.slice(0, 1)));
   assert.ok((await bytesOf([...sums, ...quantiles])) > (await bytesOf(sums)));
 });
@@ -220,7 +224,7 @@ test('rows of other features are refused, not misread', () => {
     if (first === undefined || first.kind === 'direct' || first.store === null) throw new Error('no store');
     return first.store.serde;
   };
-  const of = (name: string) =>
+  const of = (name: 'sum' | 'mean' | 'distinct') =>
     windowed({
       windows: { kind: 'session', gap: '1s' },
       lateness: '0s',
@@ -257,17 +261,101 @@ test('a wrong declaration is refused, and the field is named', () => {
       features: COUNT,
       ...(part as object),
     };
-    assert.throws(() => windowed(declaration as WindowedDeclaration), { code: 'invalid_definition', field }, field);
+    assert.throws(
+      () => windowed(declaration as WindowedDeclaration<Event>),
+      { code: 'invalid_definition', field },
+      field,
+    );
   }
 });
 
-test('features are typed by their names', () => {
+interface Payment {
+  readonly card: string;
+  readonly amount: number | null;
+  readonly fee?: number;
+  readonly refunded: boolean;
+}
+
+test('features are typed by the fields of the events, and values by their functions', () => {
+  const session = { kind: 'session', gap: '1s' } as const;
   topology('t', (builder) => {
-    const results = builder
-      .stream('in', json<Event>())
-      .windowed('w', { windows: { kind: 'session', gap: '1s' }, lateness: '0s', features: COUNT });
-    results.map(({ values }) => values.n);
+    const payments = builder.stream('in', json<Payment>());
+    const results = payments.windowed('w', {
+      ...{ windows: session, lateness: '0s' },
+      features: {
+        n: { function: 'count' },
+        spent: { function: 'sum', field: 'amount' },
+        fees: { function: 'quantile', q: 0.5, field: 'fee' },
+        refunds: { function: 'share', equals: true, field: 'refunded' },
+        mine: { function: 'share', equals: 'c1', field: 'card' },
+        cards: { function: 'top_k', k: 3, field: 'card' },
+        bins: { function: 'histogram', bounds: [0, 10], field: 'amount' },
+      },
+    });
+    results.map(({ values }) => (values.spent ?? 0) / values.n + (values.fees ?? 0));
+    results.map(({ values }) => values.cards.map(({ value, count }) => `${value}: ${count}`));
+    results.map(({ values }) => values.bins.map((count) => count + 1));
+    // @ts-expect-error a sum of nothing is null
+    results.map(({ values }) => values.spent / values.n);
     // @ts-expect-error there is no feature of that name
     results.map(({ values }) => String(values.m));
+  });
+  const refused: (() => unknown)[] = [];
+  topology('t', (builder) => {
+    const payments = builder.stream('in', json<Payment>());
+    const rest = { windows: session, lateness: '0s' };
+    refused.push(
+      // @ts-expect-error there is no such function
+      () => payments.windowed('a', { ...rest, features: { s: { function: 'summ', field: 'amount' } } }),
+      // @ts-expect-error it is not kept in panes
+      () => direct(builder, { s: { function: 'quantile', q: 0.5, field: 'x', window: '1h' } }),
+      // @ts-expect-error a window is needed
+      () => direct(builder, { s: { function: 'count' } }),
+      // @ts-expect-error the function needs its parameter
+      () => payments.windowed('b', { ...rest, features: { s: { function: 'last_k', field: 'amount' } } }),
+      // @ts-expect-error and a field
+      () => payments.windowed('c', { ...rest, features: { s: { function: 'sum' } } }),
+    );
+    // @ts-expect-error there is no such field
+    payments.windowed('d', { ...rest, features: { s: { function: 'sum', field: 'no_such_field' } } });
+    // @ts-expect-error text has no sum
+    payments.windowed('e', { ...rest, features: { s: { function: 'sum', field: 'card' } } });
+  });
+  for (const declare of refused) assert.throws(declare, { code: 'invalid_definition' });
+});
+
+const direct = (builder: TopologyBuilder, features: WindowsDeclaration['features']): unknown =>
+  windows(builder, 'x', { from: { topic: 'in', format: 'json' }, step: '1h', features });
+
+test('where the type of the events is not known, any field goes', () => {
+  topology('t', (builder) => {
+    const features = { s: { function: 'sum', field: 'anything' } } as const;
+    const rest = { windows: { kind: 'session', gap: '1s' }, lateness: '0s', features } as const;
+    builder
+      .stream('in', json<unknown>())
+      .windowed('w', rest)
+      .map(({ values }) => (values.s ?? 0) + 1);
+    builder.stream('rows', record({ any: 'any' })).windowed('v', {
+      ...rest,
+      features: { s: { function: 'sum', field: 'any' } },
+    });
+  });
+});
+
+type Reading = { readonly late: true; readonly byMs: number } | { readonly late: false; readonly value: number };
+
+test('a type guard narrows streams and tables', () => {
+  topology('t', ({ stream, table }) => {
+    const isLate = (reading: Reading): reading is Extract<Reading, { late: true }> => reading.late;
+    stream('in', json<Reading>())
+      .filter(isLate)
+      .map(({ byMs }) => byMs);
+    table('rows', json<Reading>())
+      .filter((row) => isLate(row))
+      .map(({ byMs }) => byMs);
+    stream('others', json<Reading>())
+      .filter(({ late }) => !late)
+      // @ts-expect-error without a guard it may be either
+      .map(({ value }: { value: number }) => value);
   });
 });

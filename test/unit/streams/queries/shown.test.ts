@@ -12,7 +12,7 @@ import { Standing } from '../../../../streams/queries/standing.ts';
 
 const windows = {
   ...{ windows: { kind: 'session', gap: '1m' } as const, lateness: '0s' },
-  features: { count: { function: 'count' }, sum: { function: 'sum', field: 'amount' } },
+  features: { count: { function: 'count' }, sum: { function: 'sum', field: 'amount' } } as const,
 };
 
 test('windows are shown with their values so far, versions with their instants, bytes in base64', () => {

@@ -8,7 +8,7 @@ import { TestDriver } from '../../../streams/testing/test-driver.ts';
 
 const windowed = (step: string, window: string) =>
   topology('features', (builder) => {
-    const mean = { function: 'mean', field: 'amount', window };
+    const mean = { function: 'mean', field: 'amount', window } as const;
     const features: WindowsDeclaration['features'] = {
       ...{ mean, deviation: { ...mean, function: 'stddev' }, max: { ...mean, function: 'max' } },
       ...{

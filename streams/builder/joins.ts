@@ -81,12 +81,17 @@ export function intervalNode<L, R, O>(
     latenessMs: fields.durationMs('lateness'),
   };
   checkIntervalRules(rules);
-  return joinNode(name, 'within', { serde: intervalSerde, shown: { ...formats } }, {
-    take: (state, kind, message, watermarkMs) =>
-      intervalStep(rules, state, { kind, record: recordOf(message, formats[kind]), watermarkMs }),
-    wake: (state, watermarkMs) => intervalStep(rules, state, { kind: 'timer', watermarkMs }),
-    valueOf: (joined, key) => joinedValue(joined, key, formats, options.join as UntypedJoiner),
-  });
+  return joinNode(
+    name,
+    'within',
+    { serde: intervalSerde, shown: { ...formats } },
+    {
+      take: (state, kind, message, watermarkMs) =>
+        intervalStep(rules, state, { kind, record: recordOf(message, formats[kind]), watermarkMs }),
+      wake: (state, watermarkMs) => intervalStep(rules, state, { kind: 'timer', watermarkMs }),
+      valueOf: (joined, key) => joinedValue(joined, key, formats, options.join as UntypedJoiner),
+    },
+  );
 }
 
 export interface LabelOptions<K extends LabelRules['kind'], L, R, O> extends JoinOptions<K, L, R, O> {
@@ -105,12 +110,17 @@ export function labelNode<L, R, O>(
     latenessMs: fields.durationMs('lateness'),
     horizonMs: fields.durationMs('horizon'),
   };
-  return joinNode(name, 'labels', { serde: labelSerde, shown: { predictions: formats.left, labels: formats.right } }, {
-    take: (state, kind, message, watermarkMs) =>
-      labelStep(rules, state, { kind, record: recordOf(message, formats[kind]), watermarkMs }),
-    wake: (state, watermarkMs) => labelStep(rules, state, { kind: 'timer', watermarkMs }),
-    valueOf: (joined, key) => joinedValue(joined, key, formats, options.join as UntypedJoiner),
-  });
+  return joinNode(
+    name,
+    'labels',
+    { serde: labelSerde, shown: { predictions: formats.left, labels: formats.right } },
+    {
+      take: (state, kind, message, watermarkMs) =>
+        labelStep(rules, state, { kind, record: recordOf(message, formats[kind]), watermarkMs }),
+      wake: (state, watermarkMs) => labelStep(rules, state, { kind: 'timer', watermarkMs }),
+      valueOf: (joined, key) => joinedValue(joined, key, formats, options.join as UntypedJoiner),
+    },
+  );
 }
 
 export function tableNode<L, R, O>(
@@ -120,14 +130,19 @@ export function tableNode<L, R, O>(
 ): JoinNode {
   const fields = joinFields(name, options, ['inner', 'left', 'outer']);
   const rules: TableRules = { kind: options.kind, latenessMs: fields.durationMs('lateness') };
-  return joinNode(name, 'tables', { serde: tableSerde, shown: { ...formats } }, {
-    take: (state, kind, message, watermarkMs) =>
-      tableStep(rules, state, { kind, update: updateOf(message, formats[kind], true), watermarkMs }),
-    wake: (state, watermarkMs) => tableStep(rules, state, { kind: 'timer', watermarkMs }),
-    // with neither side the key has no row any more
-    valueOf: (joined, key) =>
-      joined.left === null && joined.right === null
-        ? null
-        : joinedValue(joined, key, formats, options.join as UntypedJoiner),
-  });
+  return joinNode(
+    name,
+    'tables',
+    { serde: tableSerde, shown: { ...formats } },
+    {
+      take: (state, kind, message, watermarkMs) =>
+        tableStep(rules, state, { kind, update: updateOf(message, formats[kind], true), watermarkMs }),
+      wake: (state, watermarkMs) => tableStep(rules, state, { kind: 'timer', watermarkMs }),
+      // with neither side the key has no row any more
+      valueOf: (joined, key) =>
+        joined.left === null && joined.right === null
+          ? null
+          : joinedValue(joined, key, formats, options.join as UntypedJoiner),
+    },
+  );
 }

@@ -1,6 +1,7 @@
 // The closed list of failures. Facts that a caller needs for its decision stand on the error.
 
-export const FAILURE_CODES = [
+/** What was sent is at fault: sent again as it is, it fails again. */
+const HOPELESS_CODES = [
   'undecodable_record',
   'missing_field',
   'invalid_field',
@@ -13,6 +14,10 @@ export const FAILURE_CODES = [
   'too_late',
   'too_large',
   'unknown_prediction',
+] as const;
+
+export const FAILURE_CODES = [
+  ...HOPELESS_CODES,
   'not_ready',
   'overloaded',
   'disk_full',
@@ -28,21 +33,7 @@ export const FAILURE_CODES = [
 
 export type FailureCode = (typeof FAILURE_CODES)[number];
 
-/** What was sent is at fault: sent again as it is, it fails again. */
-const HOPELESS: ReadonlySet<FailureCode> = new Set<FailureCode>([
-  'undecodable_record',
-  'missing_field',
-  'invalid_field',
-  'unknown_field',
-  'unknown_name',
-  'already_exists',
-  'invalid_definition',
-  'invalid_model',
-  'invalid_request',
-  'too_late',
-  'too_large',
-  'unknown_prediction',
-]);
+const HOPELESS: ReadonlySet<FailureCode> = new Set(HOPELESS_CODES);
 
 /** An expected failure: what is wrong, in which field, and what mends it. */
 export class Failure extends Error {

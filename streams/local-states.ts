@@ -9,6 +9,7 @@ import {
   isDamaged,
   openLocalStore,
   storedPosition,
+  unreachedBy,
 } from './local-store.ts';
 import { type LogReader } from './log.ts';
 import { Standby } from './standby.ts';
@@ -155,18 +156,17 @@ export class LocalStates {
     try {
       // before the bounds: afterwards it may have read what was written since
       const stood = standby.position;
-      const { start, end } = await boundsOf(this.#parts.admin, changelog);
-      const isReached = stood === 0 || (stood >= start && stood <= end);
-      store = await standby.handOver(signal.aborted || !isReached ? 0 : end);
+      const bounds = await boundsOf(this.#parts.admin, changelog);
+      const unreached = unreachedBy(bounds, stood);
+      store = await standby.handOver(signal.aborted || unreached !== null ? 0 : bounds.end);
       if (signal.aborted) throw new CalledOff();
-      if (!isReached)
-        throw new Failure(
-          'damaged_state',
-          `The copy ${name} stands at ${stood}, its changelog reaches from ${start} to ${end}.`,
-          { field: name, fix: 'Nothing to do: it is thrown away and comes back from the changelog.' },
-        );
+      if (unreached !== null)
+        throw new Failure('damaged_state', `The copy ${name} ${unreached}.`, {
+          field: name,
+          fix: 'Nothing to do: it is thrown away and comes back from the changelog.',
+        });
       // it had to begin anew meanwhile, and waits for whoever asks for the bounds anew
-      if (standby.position < end) {
+      if (standby.position < bounds.end) {
         await store.close();
         return null;
       }

@@ -93,13 +93,11 @@ export async function openLocalStore<T>(
     await fromCheckpoint?.({ name, changelog }, bounds, signal);
   };
   const useIfReached = async (store: StateStore): Promise<T | null> => {
-    const { start, end } = bounds;
     const position = await storedPosition(store);
     if (position === 0 && mayHaveCheckpoint) return null;
-    if (position === 0 || (position >= start && position <= end)) return use({ store, position, end });
-    notice(
-      `The state store ${name} stands at ${position}, its changelog reaches from ${start} to ${end}: it is restored anew.`,
-    );
+    const unreached = unreachedBy(bounds, position);
+    if (unreached === null) return use({ store, position, end: bounds.end });
+    notice(`The state store ${name} ${unreached}: it is restored anew.`);
     return null;
   };
   const damaged = (failure: Failure): void => notice(`${failure.message} It is restored from its changelog.`);
@@ -109,6 +107,12 @@ export async function openLocalStore<T>(
 export async function boundsOf(admin: Pick<LogAdmin, 'offsets'>, changelog: TopicPartition): Promise<ChangelogBounds> {
   const [bounds] = await admin.offsets([changelog]);
   return { start: bounds?.start ?? 0, end: bounds?.highWatermark ?? 0 };
+}
+
+/** What is wrong with a state that stands there, said of it; null: nothing. One that has nothing begins wherever the changelog does. */
+export function unreachedBy({ start, end }: ChangelogBounds, position: number): string | null {
+  if (position === 0 || (position >= start && position <= end)) return null;
+  return `stands at ${position}, its changelog reaches from ${start} to ${end}`;
 }
 
 export function isDamaged(error: unknown): error is Failure {

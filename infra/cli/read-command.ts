@@ -73,13 +73,14 @@ async function startsOf(
   log: Log,
   bounds: readonly PartitionBounds[],
   newest: number,
+  signal: AbortSignal,
 ): Promise<ReadonlyMap<number, number>> {
   const starts = new Map<number, number>();
   if (newest >= Number.MAX_SAFE_INTEGER) return new Map(bounds.map(({ partition, start }) => [partition, start]));
-  for (let back = 2 * newest + FEW_OFFSETS; starts.size < bounds.length; back *= 8) {
+  for (let back = 2 * newest + FEW_OFFSETS; starts.size < bounds.length && !signal.aborted; back *= 8) {
     const sought = bounds.filter(({ partition }) => !starts.has(partition));
     const from = new Map(sought.map(({ partition, start, end }) => [partition, Math.max(start, end - back)]));
-    const offsets = await offsetsBetween(log, sought, from);
+    const offsets = await offsetsFrom(log, sought, from, signal);
     for (const { partition, start, end } of sought) {
       const found = offsets.get(partition) ?? [];
       if (found.length >= newest) starts.set(partition, found.at(-newest) ?? end);
@@ -90,28 +91,46 @@ async function startsOf(
 }
 
 /** Of the records there are from `from` on, by partition. */
-async function offsetsBetween(
+async function offsetsFrom(
   log: Log,
   bounds: readonly PartitionBounds[],
   from: ReadonlyMap<number, number>,
+  signal: AbortSignal,
 ): Promise<ReadonlyMap<number, number[]>> {
   const offsets = new Map<number, number[]>();
-  const ends = new Map(bounds.filter(({ start, end }) => end > start).map(({ partition, end }) => [partition, end]));
+  for await (const { partition, records } of recordsFrom(log, bounds, from, { follow: false, signal })) {
+    const known = offsets.get(partition) ?? [];
+    offsets.set(partition, [...known, ...records.map(({ offset }) => offset)]);
+  }
+  return offsets;
+}
+
+interface Reading {
+  /** goes on with what comes behind the ends */
+  readonly follow: boolean;
+  readonly signal: AbortSignal;
+}
+
+/** Each partition from its place in `from` on, one that has none from its end. */
+async function* recordsFrom(
+  log: Log,
+  bounds: readonly PartitionBounds[],
+  from: ReadonlyMap<number, number>,
+  { follow, signal }: Reading,
+): AsyncGenerator<{ readonly partition: number; readonly records: readonly LogRecord[] }> {
+  const open = new Map(bounds.filter(({ start, end }) => end > start).map(({ partition, end }) => [partition, end]));
   const reader = log.reader();
   try {
-    for (const { topic, partition } of bounds)
-      if (ends.has(partition)) reader.assign({ topic, partition }, from.get(partition) ?? 0);
-    while (ends.size > 0)
+    for (const { topic, partition, end } of bounds) reader.assign({ topic, partition }, from.get(partition) ?? end);
+    while (!signal.aborted && (follow || open.size > 0))
       for (const { partition, records, nextOffset } of await reader.poll(POLL_MS)) {
-        const end = ends.get(partition) ?? 0;
-        const before = records.filter(({ offset }) => offset < end).map(({ offset }) => offset);
-        offsets.set(partition, [...(offsets.get(partition) ?? []), ...before]);
-        if (nextOffset >= end) ends.delete(partition);
+        const end = follow ? Number.POSITIVE_INFINITY : (open.get(partition) ?? 0);
+        yield { partition, records: records.filter(({ offset }) => offset < end) };
+        if (nextOffset >= end) open.delete(partition);
       }
   } finally {
     await reader.close();
   }
-  return offsets;
 }
 
 async function tellRecords(
@@ -121,21 +140,10 @@ async function tellRecords(
   bounds: readonly PartitionBounds[],
   newest: number,
 ): Promise<void> {
-  const starts = await startsOf(log, bounds, newest);
-  const reader = log.reader();
-  const open = new Map(bounds.filter(({ start, end }) => end > start).map(({ partition, end }) => [partition, end]));
-  for (const { topic, partition, end } of bounds) reader.assign({ topic, partition }, starts.get(partition) ?? end);
-  try {
-    while (!signal.aborted && (options['follow'] === true || open.size > 0))
-      for (const { partition, records, nextOffset } of await reader.poll(POLL_MS)) {
-        const end = options['follow'] === true ? Number.POSITIVE_INFINITY : (open.get(partition) ?? 0);
-        const wanted = records.filter(({ offset }) => offset < end);
-        await avro.prepare(wanted.map(({ value }) => value));
-        for (const record of wanted) process.stdout.write(`${JSON.stringify(toldRecord(record, avro))}\n`);
-        if (nextOffset >= end) open.delete(partition);
-      }
-  } finally {
-    await reader.close();
+  const starts = await startsOf(log, bounds, newest, signal);
+  for await (const { records } of recordsFrom(log, bounds, starts, { follow: options['follow'] === true, signal })) {
+    await avro.prepare(records.map(({ value }) => value));
+    for (const record of records) process.stdout.write(`${JSON.stringify(toldRecord(record, avro))}\n`);
   }
 }
 

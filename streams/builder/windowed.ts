@@ -66,13 +66,14 @@ export function windowStep<T, F extends Features<T>>(
   declaration: WindowedDeclaration<T, F>,
 ): WindowStep<F> {
   const path = `windowed ${name}:`;
-  const features = optionsOf(path, declaration, ['windows', 'lateness', 'features'])
+  const fields = optionsOf(path, declaration, ['windows', 'lateness', 'features']);
+  const features = fields
     .fields('features')
     .entries()
     .map(([feature, value]) => readFeature(`${path} features.${feature}`, feature, value));
   if (features.length === 0) throw invalid(`${path} features`, 'is empty.', 'Name at least one aggregate.');
   const partials = new BoxedPartials(features);
-  const windows = readWindows(path, declaration, partials);
+  const windows = readWindows(path, fields, partials);
   return {
     state: boxedRowFormat(partials),
     show: ({ entries }) =>
@@ -112,13 +113,9 @@ function readFeature(path: string, name: string, value: unknown): BoxedFeature {
   return feature;
 }
 
-function readWindows(
-  path: string,
-  { windows, lateness }: Pick<WindowedDeclaration, 'windows' | 'lateness'>,
-  partials: BoxedPartials,
-): BoxedWindows {
-  const latenessMs = new Fields(path, { lateness }).durationMs('lateness');
-  const fields = new Fields(`${path} windows`, windows);
+function readWindows(path: string, declared: Fields, partials: BoxedPartials): BoxedWindows {
+  const latenessMs = declared.durationMs('lateness');
+  const fields = declared.fields('windows');
   const kind = fields.choice('kind', ['session', 'tumbling', 'hopping', 'sliding']);
   if (kind === 'session') {
     const gapMs = positive(fields, 'gap');

@@ -81,7 +81,7 @@ export class DeclaredWindows {
     );
     this.#fields = fields;
     this.#windows = { stepMs, latenessMs, features: this.#features };
-    requireRowsFit(`windows ${name}:`, new PaneRing(this.#windows));
+    requireRowsFit(path, new PaneRing(this.#windows));
   }
 
   /** The Avro schema of the rows that `to` writes with this declaration. */

@@ -3,34 +3,25 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Failure } from '../../../schemas/failure.ts';
 import { Application } from '../../../streams/application.ts';
-import { compile } from '../../../streams/builder/compile.ts';
-import { json } from '../../../streams/builder/format.ts';
-import { topology } from '../../../streams/builder/topology.ts';
 import { type CheckpointStorage } from '../../../streams/checkpoints/checkpoint-storage.ts';
 import { Checkpoints, type KeptCheckpoint } from '../../../streams/checkpoints/checkpoints.ts';
 import { memoryStorage } from '../../../streams/checkpoints/memory-storage.ts';
-import { DEFAULT_POLICIES } from '../../../streams/failure-policies.ts';
 import { memoryStores } from '../../../streams/memory-store.ts';
 import { type StateStores } from '../../../streams/store.ts';
 import { MemoryBroker } from '../../../streams/testing/memory-broker.ts';
 import { MemoryLog } from '../../../streams/testing/memory-log.ts';
 import { SimulatedTime } from '../../../streams/testing/simulated-time.ts';
+import { compiledOn, counting, plainOptions } from '../../fakes/plain-engine.ts';
 
 const INTERVAL_MS = 10_000;
 const CHANGELOG = { topic: 'changelog-stage-0', partition: 0 };
 const STORE = 'counting.stage-0-0';
 
-const declared = topology('counting', ({ stream }) => {
-  stream('words', json<string>())
-    .process('counts', {
-      state: json<number>(),
-      each: (_word, { state = 0, setState, emit }) => {
-        setState(state + 1);
-        emit(state + 1);
-      },
-    })
-    .to('counts', json<number>());
-});
+const PARTITIONS = new Map([
+  ['words', 1],
+  ['counts', 1],
+]);
+const changelogTopic = (store: string): string => `changelog-${store}`;
 
 /** One cluster; machines come and go. */
 class Scene {
@@ -40,36 +31,20 @@ class Scene {
   readonly storage: CheckpointStorage;
   readonly #log = new MemoryLog({ broker: this.broker, clock: this.time.clock, clientId: 'test' });
   readonly #writer = this.#log.writer();
-  readonly #compiled = compile(declared, {
-    partitions: new Map([
-      ['words', 1],
-      ['counts', 1],
-    ]),
-    internalTopic: (name) => name,
-    changelogTopic: (_id, store) => `changelog-${store}`,
-  });
+  readonly #compiled = compiledOn(counting, PARTITIONS, changelogTopic);
 
   constructor(storage: CheckpointStorage = memoryStorage()) {
     this.storage = storage;
-    const topics = ['words', 'counts'].map((name) => ({ name, partitions: 1, config: {} }));
-    this.broker.createTopics([...this.#compiled.topics, ...topics]);
+    this.broker.createTopics(this.#compiled.topics);
   }
 
   /** At work: its state is restored. */
   async start(stores: StateStores = memoryStores()): Promise<Application> {
     const application = new Application({
-      ...{ spec: this.#compiled.spec, log: this.#log, clock: this.time.clock, stores, instance: 'a', live: true },
-      ...{ guarantee: 'exactly-once' as const, commitIntervalMs: 10, cacheBytesMax: 1_000_000, schemas: null },
-      ...{ policies: DEFAULT_POLICIES, idleTimeoutMs: null, watermarksTopic: null },
+      ...plainOptions(changelogTopic),
+      ...{ spec: this.#compiled.spec, log: this.#log, clock: this.time.clock, stores, instance: 'a' },
       checkpoints: { storage: this.storage, intervalMs: INTERVAL_MS },
       notice: (text) => this.notices.push(text),
-      changelogTopic: (store) => `changelog-${store}`,
-      prepare: async () => undefined,
-      decodeWatermarks: () => [],
-      deadLetterRecord: ({ failure }) => {
-        throw failure;
-      },
-      watermarkRecord: () => ({ topic: 'marks', timestampMs: 0, key: null, value: null }),
     });
     await application.start();
     await this.until(() => application.status().tasks.length === 1);

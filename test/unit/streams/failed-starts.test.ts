@@ -2,10 +2,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Application } from '../../../streams/application.ts';
-import { compile } from '../../../streams/builder/compile.ts';
-import { json } from '../../../streams/builder/format.ts';
-import { topology } from '../../../streams/builder/topology.ts';
-import { DEFAULT_POLICIES } from '../../../streams/failure-policies.ts';
 import { type Log } from '../../../streams/log.ts';
 import { memoryStores } from '../../../streams/memory-store.ts';
 import { type ApplicationSpec } from '../../../streams/processor.ts';
@@ -13,18 +9,13 @@ import { type StateStore, type StateStores } from '../../../streams/store.ts';
 import { MemoryBroker } from '../../../streams/testing/memory-broker.ts';
 import { MemoryLog } from '../../../streams/testing/memory-log.ts';
 import { SimulatedTime } from '../../../streams/testing/simulated-time.ts';
+import { compiledOn, counting, plainOptions } from '../../fakes/plain-engine.ts';
 
-const declared = topology('counting', ({ stream }) => {
-  stream('words', json<string>())
-    .process('counts', {
-      state: json<number>(),
-      each: (_word, { state = 0, setState, emit }) => {
-        setState(state + 1);
-        emit(state + 1);
-      },
-    })
-    .to('counts', json<number>());
-});
+const PARTITIONS = new Map([
+  ['words', 1],
+  ['counts', 1],
+]);
+const changelogTopic = (store: string): string => `changelog-${store}`;
 
 type SubTopology = ApplicationSpec['subTopologies'][number];
 
@@ -32,20 +23,12 @@ class Scene {
   readonly time = new SimulatedTime({ startMs: 1_700_000_000_000 });
   readonly broker = new MemoryBroker({ clock: this.time.clock });
   readonly #log = new MemoryLog({ broker: this.broker, clock: this.time.clock, clientId: 'test' });
-  readonly #compiled = compile(declared, {
-    partitions: new Map([
-      ['words', 1],
-      ['counts', 1],
-    ]),
-    internalTopic: (name) => name,
-    changelogTopic: (_id, store) => `changelog-${store}`,
-  });
+  readonly #compiled = compiledOn(counting, PARTITIONS, changelogTopic);
   /** stores, readers, members and sessions */
   readonly open = new Set<string>();
 
   constructor() {
-    const topics = ['words', 'counts'].map((name) => ({ name, partitions: 1, config: {} }));
-    this.broker.createTopics([...this.#compiled.topics, ...topics]);
+    this.broker.createTopics(this.#compiled.topics);
   }
 
   #opened<T extends { close(...args: never[]): Promise<void> }>(what: string, one: T): T {
@@ -90,17 +73,9 @@ class Scene {
     const { spec } = this.#compiled;
     const subTopologies = spec.subTopologies.map((sub) => ({ ...sub, ...changed(sub) }));
     return new Application({
+      ...plainOptions(changelogTopic),
       ...{ spec: { ...spec, subTopologies }, log: this.log(offsetsFail), clock: this.time.clock, instance: 'a' },
-      ...{ live: true, stores: this.stores(change), guarantee: 'exactly-once', commitIntervalMs: 10 },
-      ...{ cacheBytesMax: 1_000_000, schemas: null, policies: DEFAULT_POLICIES },
-      ...{ idleTimeoutMs: null, watermarksTopic: null },
-      changelogTopic: (store) => `changelog-${store}`,
-      prepare: async () => undefined,
-      decodeWatermarks: () => [],
-      deadLetterRecord: ({ failure }) => {
-        throw failure;
-      },
-      watermarkRecord: () => ({ topic: 'marks', timestampMs: 0, key: null, value: null }),
+      stores: this.stores(change),
     });
   }
 }

@@ -18,26 +18,17 @@ import { rocksStores } from '../../../../infra/rocksdb/rocksdb-stores.ts';
 import { StateServer } from '../../../../infra/state/state-server.ts';
 import { topologyState } from '../../../../serving/console/topology.ts';
 import { Application } from '../../../../streams/application.ts';
-import { compile } from '../../../../streams/builder/compile.ts';
-import { json } from '../../../../streams/builder/format.ts';
-import { topology } from '../../../../streams/builder/topology.ts';
-import { DEFAULT_POLICIES } from '../../../../streams/failure-policies.ts';
 import { MemoryBroker } from '../../../../streams/testing/memory-broker.ts';
 import { MemoryLog } from '../../../../streams/testing/memory-log.ts';
+import { compiledOn, counting, plainOptions } from '../../../fakes/plain-engine.ts';
 
 const AT_MS = Date.UTC(2026, 0, 5, 10);
 
-const declared = topology('counting', ({ stream }) => {
-  stream('words', json<string>())
-    .process('counts', {
-      state: json<number>(),
-      each: (_word, { state = 0, setState, emit }) => {
-        setState(state + 1);
-        emit(state + 1);
-      },
-    })
-    .to('counts', json<number>());
-});
+const PARTITIONS = new Map([
+  ['words', 2],
+  ['counts', 2],
+]);
+const changelogTopic = (store: string): string => `counting-${store}-changelog`;
 
 const folder = mkdtempSync(join(tmpdir(), 'millrace-observed-'));
 const metrics = new Registry();
@@ -49,31 +40,16 @@ let server: Server;
 before(async () => {
   const broker = new MemoryBroker({ clock: systemClock, partitionsOfMissing: () => 2 });
   const log = new MemoryLog({ broker, clock: systemClock, clientId: 'test' });
-  const { spec, topics } = compile(declared, {
-    partitions: new Map([
-      ['words', 2],
-      ['counts', 2],
-    ]),
-    internalTopic: (name) => name,
-    changelogTopic: (id, store) => `${id}-${store}-changelog`,
-  });
-  broker.createTopics([...topics, ...['words', 'counts'].map((name) => ({ name, partitions: 2, config: {} }))]);
+  const { spec, topics } = compiledOn(counting, PARTITIONS, changelogTopic);
+  broker.createTopics(topics);
   const committed = commitTimer(metrics, 'counting');
   application = new Application({
-    ...{ spec, log, clock: systemClock, stores: rocksStores(join(folder, 'state')), instance: '7', live: true },
-    ...{ guarantee: 'exactly-once' as const, commitIntervalMs: 10, cacheBytesMax: 1_000_000, schemas: null },
-    ...{ policies: DEFAULT_POLICIES, idleTimeoutMs: null, watermarksTopic: null },
-    changelogTopic: (store) => `counting-${store}-changelog`,
+    ...plainOptions(changelogTopic),
+    ...{ spec, log, clock: systemClock, stores: rocksStores(join(folder, 'state')), instance: '7' },
     committed(tookMs) {
       committed(tookMs);
       if (application.status().written >= 6) allCommitted.resolve();
     },
-    prepare: async () => undefined,
-    decodeWatermarks: () => [],
-    deadLetterRecord: ({ failure }) => {
-      throw failure;
-    },
-    watermarkRecord: () => ({ topic: 'marks', timestampMs: 0, key: null, value: null }),
   });
   measureApplications({ metrics, reports, clock: systemClock }, new Map([['counting', application]]));
   await application.start();

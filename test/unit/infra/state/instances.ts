@@ -13,13 +13,13 @@ import { rocksStores } from '../../../../infra/rocksdb/rocksdb-stores.ts';
 import { type Places, placesIn } from '../../../../infra/state/places.ts';
 import { StateServer } from '../../../../infra/state/state-server.ts';
 import { Application } from '../../../../streams/application.ts';
-import { compile } from '../../../../streams/builder/compile.ts';
+import { type CompiledTopology } from '../../../../streams/builder/compile.ts';
 import { type DeclaredTopology } from '../../../../streams/builder/declaration.ts';
-import { DEFAULT_POLICIES } from '../../../../streams/failure-policies.ts';
 import { type NewRecord } from '../../../../streams/log.ts';
 import { type Position } from '../../../../streams/queries/question.ts';
 import { MemoryBroker } from '../../../../streams/testing/memory-broker.ts';
 import { MemoryLog } from '../../../../streams/testing/memory-log.ts';
+import { compiledOn, plainOptions } from '../../../fakes/plain-engine.ts';
 
 export interface RunningInstance {
   readonly application: Application;
@@ -40,16 +40,15 @@ export class Instances {
     this.#partitions = partitions;
     this.#broker = new MemoryBroker({ clock: systemClock, partitionsOfMissing: () => 1 });
     this.#log = new MemoryLog({ broker: this.#broker, clock: systemClock, clientId: 'test' });
-    const topics = [...partitions].map(([name, count]) => ({ name, partitions: count, config: {} }));
-    this.#broker.createTopics([...topics, ...this.#compiled().topics]);
+    this.#broker.createTopics(this.#compiled().topics);
   }
 
-  #compiled() {
-    return compile(this.#declared, {
-      partitions: this.#partitions,
-      internalTopic: (name) => name,
-      changelogTopic: (id, store) => `${id}-${store}-changelog`,
-    });
+  #changelogTopic(store: string): string {
+    return `${this.#declared.id}-${store}-changelog`;
+  }
+
+  #compiled(): CompiledTopology {
+    return compiledOn(this.#declared, this.#partitions, (store) => this.#changelogTopic(store));
   }
 
   /** @param places where it asks; absent: in the data folder that all share */
@@ -60,18 +59,10 @@ export class Instances {
   ): Promise<RunningInstance> {
     const { id } = this.#declared;
     const application = new Application({
-      ...{ spec: this.#compiled().spec, clock: systemClock, instance, live: true },
+      ...plainOptions((store) => this.#changelogTopic(store)),
+      ...{ spec: this.#compiled().spec, clock: systemClock, instance, commitIntervalMs },
       stores: rocksStores(join(this.folder, 'state', instance)),
       log: new MemoryLog({ broker: this.#broker, clock: systemClock, clientId: instance }),
-      ...{ guarantee: 'exactly-once' as const, commitIntervalMs, cacheBytesMax: 1_000_000, schemas: null },
-      ...{ policies: DEFAULT_POLICIES, idleTimeoutMs: null, watermarksTopic: null },
-      changelogTopic: (store) => `${id}-${store}-changelog`,
-      prepare: async () => undefined,
-      decodeWatermarks: () => [],
-      deadLetterRecord: ({ failure }) => {
-        throw failure;
-      },
-      watermarkRecord: () => ({ topic: 'marks', timestampMs: 0, key: null, value: null }),
     });
     await application.start();
     application.finished.catch(() => undefined);

@@ -222,7 +222,7 @@ function decodeOwn({ format, isAwaited }: SourceNode, record: LogRecord): Decode
   const decoded = value === null ? null : format.decode(value);
   // what nobody waits for is handled at whatever time it is
   if (!isAwaited) return { kind: 'input', lane: 0, eventTimeMs: NEVER_MS, value: decoded };
-  // of a timer it need not be whole, but one beyond all times would stand in the lane for ever
+  // one beyond all times, moved there before times were checked, would stand in the lane for ever
   if (!(Math.abs(eventTimeMs) < FOREVER_MS)) return { kind: 'refused', failure: noEventTime(eventTimeMs) };
   return { kind: 'input', lane, eventTimeMs, value: decoded };
 }

@@ -233,7 +233,7 @@ export class GraphRun {
       },
       setTimer: (nextMs) => {
         requireOpen(what, isOver);
-        if (nextMs !== null && !(Math.abs(nextMs) < FOREVER_MS)) throw noTimer(nextMs);
+        if (nextMs !== null && !isTimer(nextMs)) throw noTimer(nextMs);
         timerMs = nextMs;
         changed = true;
       },
@@ -327,8 +327,13 @@ function tooLarge(sink: SinkNode, valueBytes: number): Failure {
   });
 }
 
+/** What a timer emits has its time, which a record holds as a whole number. */
+function isTimer(timeMs: number): boolean {
+  return Number.isInteger(timeMs) && Math.abs(timeMs) < FOREVER_MS;
+}
+
 function noTimer(timeMs: number): Failure {
   return new Failure('invalid_field', `setTimer was given ${timeMs}, which is no time.`, {
-    fix: 'Give epoch milliseconds, or null for no timer.',
+    fix: 'Give whole epoch milliseconds, or null for no timer.',
   });
 }

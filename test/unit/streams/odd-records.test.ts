@@ -67,17 +67,18 @@ for (const spec of [direct, stepped, windowed])
     await driver.close();
   });
 
-test('a timer that is no time is refused with its record', async () => {
-  const spec = topology('timers', ({ stream }) => {
-    stream('in', json<Event>())
-      .process<number, number>('step', { state: json(), each: ({ at }, { setTimer }) => setTimer(at * Number.NaN) })
-      .to('out', json());
+for (const odd of [Number.NaN, Number.POSITIVE_INFINITY, 8.64e15, START_MS + 0.5])
+  test(`a timer at ${odd} is refused with its record`, async () => {
+    const spec = topology('timers', ({ stream }) => {
+      stream('in', json<Event>())
+        .process<number, number>('step', { state: json(), each: (_event, { setTimer }) => setTimer(odd) })
+        .to('out', json());
+    });
+    const driver = await TestDriver.start({ spec, live: true, startMs: START_MS });
+    await driver.pipe('in', [record(START_MS)]);
+    assert.match(driver.deadLetters()[0]?.reason ?? '', new RegExp(`setTimer was given ${odd}`));
+    await driver.close();
   });
-  const driver = await TestDriver.start({ spec, live: true, startMs: START_MS });
-  await driver.pipe('in', [record(START_MS)]);
-  assert.match(driver.deadLetters()[0]?.reason ?? '', /setTimer was given NaN/);
-  await driver.close();
-});
 
 test("declared windows refuse the local store's own key, and start again", async () => {
   const driver = await TestDriver.start({ spec: direct, live: true, startMs: START_MS });

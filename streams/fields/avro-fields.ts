@@ -1,5 +1,6 @@
 // Numbers of an Avro record in the Confluent frame (byte 0, schema id), read in place: what nobody asked for is stepped over.
 // One reader per schema id: events of older schemas are read by the schema that wrote them, and fields that it lacks count as null.
+// NaN counts as null too; an infinite number is refused, as in JSON, which has none.
 import { type AvroSchema, type SchemaRegistry } from '../../schemas/codec.ts';
 import { Failure } from '../../schemas/failure.ts';
 import { AvroCursor } from './avro-cursor.ts';
@@ -86,14 +87,20 @@ export class AvroFieldReader implements FieldReader {
     const cursor = this.#cursor;
     cursor.begin(data, start + FRAME_BYTES, end);
     const { steps } = plan;
+    let infinite = -1;
     for (let index = 0; index < steps.length; index += 1) {
       const step = steps[index];
       if (step === undefined) continue;
       if (step.wanted < 0) cursor.skip(step.shape);
-      else into[at + step.wanted] = cursor.number(step.shape);
+      else {
+        const value = cursor.number(step.shape);
+        if (value === Infinity || value === -Infinity) infinite = step.wanted;
+        into[at + step.wanted] = value;
+      }
     }
     if (cursor.at > end) return tooShort();
     if (cursor.notNumeric) return this.#notNumeric(steps);
+    if (infinite >= 0) return notFinite(this.fields[infinite] ?? '');
     return plan.missing === null ? null : missingField(plan.missing);
   }
 
@@ -102,6 +109,10 @@ export class AvroFieldReader implements FieldReader {
     const field = this.fields[step?.wanted ?? -1] ?? '';
     return new Failure('invalid_field', `${field} is no number.`, { field, fix: 'Choose a numeric field.' });
   }
+}
+
+function notFinite(field: string): Failure {
+  return new Failure('invalid_field', `${field} is infinite.`, { field, fix: 'Give a finite number or null.' });
 }
 
 function schemaId(data: Buffer, start: number): number {

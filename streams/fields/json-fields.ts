@@ -22,6 +22,9 @@ const NINE = 0x39;
 const EXACT_DIGITS = 15;
 const POWERS = Float64Array.from({ length: 23 }, (_, exponent) => 10 ** exponent);
 
+/** The language reads more as numbers: 01, 1., 0x1. */
+const JSON_NUMBER = /^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?$/;
+
 /** A name as it stood in an object, its quotes included. */
 interface KnownName {
   readonly bytes: Buffer;
@@ -36,6 +39,9 @@ export class JsonFieldReader implements FieldReader {
   readonly fields: readonly string[];
   readonly #names: readonly Buffer[];
   readonly #optional: readonly boolean[];
+  /** by wanted field: 1 once the object has it */
+  readonly #found: Uint8Array;
+  #missing = 0;
   /** by place in the object: most have the names of the one before, in its order */
   readonly #known: KnownName[] = [];
   #lessons = 0;
@@ -48,6 +54,7 @@ export class JsonFieldReader implements FieldReader {
     this.fields = wanted.map(({ name }) => name);
     this.#names = wanted.map(({ name }) => Buffer.from(JSON.stringify(name).slice(1, -1)));
     this.#optional = wanted.map(({ optional }) => optional);
+    this.#found = new Uint8Array(wanted.length);
   }
 
   read(data: Buffer, start: number, end: number, into: Float64Array, at: number): Failure | null {
@@ -55,11 +62,15 @@ export class JsonFieldReader implements FieldReader {
     this.#at = start;
     this.#end = end;
     this.#problem = '';
-    let missing = (1 << this.#names.length) - 1;
-    for (let index = 0; index < this.#names.length; index += 1) into[at + index] = Number.NaN;
+    const found = this.#found;
+    this.#missing = found.length;
+    for (let index = 0; index < found.length; index += 1) {
+      into[at + index] = Number.NaN;
+      found[index] = 0;
+    }
     if (this.#next() !== OPEN) return notJson('does not start with {');
     this.#at += 1;
-    if (this.#next() === CLOSE) return this.#complete(missing);
+    if (this.#next() === CLOSE) return this.#complete();
     for (let place = 0; ; place += 1) {
       const index = this.#name(place);
       if (this.#next() !== COLON) return notJson(`has no ":" at byte ${this.#at - start}`);
@@ -69,19 +80,21 @@ export class JsonFieldReader implements FieldReader {
         const value = this.#number();
         if (this.#problem !== '') return wrong(this.fields[index] ?? '', this.#problem);
         into[at + index] = value;
-        missing &= ~(1 << index);
+        // an object may have a name twice
+        this.#missing -= 1 - (found[index] ?? 0);
+        found[index] = 1;
       }
       const separator = this.#next();
       this.#at += 1;
-      if (separator === CLOSE) return this.#complete(missing);
+      if (separator === CLOSE) return this.#complete();
       if (separator !== COMMA) return notJson(`has neither "," nor "}" at byte ${this.#at - 1 - start}`);
     }
   }
 
-  #complete(missing: number): Failure | null {
-    if (missing === 0) return null;
-    for (let index = 0; index < this.#names.length; index += 1)
-      if ((missing & (1 << index)) !== 0 && this.#optional[index] !== true) return absent(this.fields[index] ?? '');
+  #complete(): Failure | null {
+    if (this.#missing === 0) return null;
+    for (let index = 0; index < this.#found.length; index += 1)
+      if (this.#found[index] === 0 && this.#optional[index] !== true) return absent(this.fields[index] ?? '');
     return null;
   }
 
@@ -104,13 +117,26 @@ export class JsonFieldReader implements FieldReader {
       return known.index;
     }
     this.#string();
-    const length = this.#at - 2 - start;
-    const index = this.#names.findIndex((name) => name.length === length && this.#equals(name, start + 1));
+    const index = this.#indexOf(start, this.#at);
     if (this.#lessons < LESSONS_MAX && place <= this.#known.length && this.#at <= this.#end) {
       this.#lessons += 1;
       this.#known[place] = { bytes: Buffer.from(this.#data.subarray(start, this.#at)), index };
     }
     return index;
+  }
+
+  /** Of the wanted field whose name stands in quotes at [start, end); −1: nobody asked for it. */
+  #indexOf(start: number, end: number): number {
+    const length = end - 2 - start;
+    const index = this.#names.findIndex((name) => name.length === length && this.#equals(name, start + 1));
+    const inQuotes = this.#data.subarray(start, end);
+    if (index >= 0 || !inQuotes.includes(BACKSLASH)) return index;
+    // it may be written with escapes that it does not need
+    try {
+      return this.fields.indexOf(JSON.parse(inQuotes.toString()) as string);
+    } catch {
+      return -1;
+    }
   }
 
   #equals(name: Buffer, start: number): boolean {
@@ -188,6 +214,11 @@ export class JsonFieldReader implements FieldReader {
       this.#problem = 'is no number';
       return 0;
     }
+    // a zero in front, or nothing behind the point
+    if ((count > 1 && data[negative ? start + 1 : start] === ZERO) || (decimals === 0 && data[at - 1] === POINT)) {
+      this.#slowNumber(start);
+      return 0;
+    }
     if (byte === 0x65 || byte === 0x45) return this.#slowNumber(start);
     if (count + decimals > EXACT_DIGITS && (decimals > 0 || digits > Number.MAX_SAFE_INTEGER))
       return this.#slowNumber(start);
@@ -199,9 +230,10 @@ export class JsonFieldReader implements FieldReader {
   #slowNumber(start: number): number {
     this.#at = start;
     this.#skip();
-    const text = this.#data.toString('latin1', start, this.#at).trim();
+    const text = this.#data.toString('latin1', start, this.#at).replace(/[ \t\r\n]+$/, '');
     const value = Number(text);
-    if (!Number.isFinite(value)) this.#problem = `is ${text.slice(0, 40)}, no finite number`;
+    if (!JSON_NUMBER.test(text)) this.#problem = `is ${text.slice(0, 40)}, which is no number in JSON`;
+    else if (!Number.isFinite(value)) this.#problem = `is ${text.slice(0, 40)}, no finite number`;
     return value;
   }
 

@@ -45,14 +45,14 @@ const event = fc.record({
     .map(Math.round)
     .map((n) => n + 0),
   list: fc.array(fc.oneof(fc.constant(null), fc.string(), fc.double())),
-  maybe: fc.option(fc.double({ noNaN: true })),
+  maybe: fc.option(fc.double({ noNaN: true, noDefaultInfinity: true })),
   map: fc.dictionary(fc.string(), fc.array(fc.integer())),
   inner,
   again: fc.option(inner),
   flag: fc.boolean(),
   five: fc.uint8Array({ minLength: 5, maxLength: 5 }).map((bytes) => Buffer.from(bytes)),
   small: fc.integer(),
-  real: fc.float({ noNaN: true }),
+  real: fc.float({ noNaN: true, noDefaultInfinity: true }),
   tail: fc.uint8Array().map((bytes) => Buffer.from(bytes)),
 });
 
@@ -118,6 +118,37 @@ test('a value that is cut short, not framed, of an unknown schema or without a w
   const wrong = new AvroFieldReader([{ name: 'text', optional: false }]);
   await wrong.learn(9, { schemaOf: async () => schema });
   assert.equal(wrong.read(whole, 0, whole.length, into, 0)?.code, 'invalid_field');
+});
+
+test('an infinite number is refused with its field, wherever it stands; NaN counts as null', async () => {
+  const numbers: AvroSchema = {
+    type: 'record',
+    name: 'Numbers',
+    fields: [
+      { name: 'd', type: 'double' },
+      { name: 'f', type: 'float' },
+      { name: 'maybe', type: ['null', 'double'] },
+      { name: 'unread', type: 'double' },
+    ],
+  };
+  const numbersType = avsc.Type.forSchema(structuredClone(numbers) as avsc.Schema, { wrapUnions: 'never' });
+  const wanted = ['d', 'f', 'maybe'];
+  const strict = new AvroFieldReader(wanted.map((name) => ({ name, optional: false })));
+  await strict.learn(1, { schemaOf: async () => numbers });
+  const into = new Float64Array(3);
+  const read = (value: object): string | null => {
+    const bytes = framed(1, numbersType.toBuffer({ d: 1, f: 2, maybe: 3, unread: Infinity, ...value }));
+    const failure = strict.read(bytes, 0, bytes.length, into, 0);
+    return failure === null ? null : `${failure.code} ${failure.field} ${failure.message}`;
+  };
+  assert.equal(read({}), null);
+  for (const name of wanted)
+    for (const value of [Infinity, -Infinity])
+      assert.equal(read({ [name]: value }), `invalid_field ${name} ${name} is infinite.`);
+  for (const [index, name] of wanted.entries()) {
+    assert.equal(read({ [name]: Number.NaN }), null);
+    assert.ok(Number.isNaN(into[index]));
+  }
 });
 
 test('rows are read by avsc as they were meant', () => {

@@ -79,6 +79,107 @@ test('what is no object, lacks a field, or holds no number is told with its fiel
     assert.equal(problem(text), 'undecodable_record ', text);
 });
 
+test('of any number of fields, each one that is missing is noticed', () => {
+  for (const count of [1, 31, 32, 33, 64, 100]) {
+    const names = Array.from({ length: count }, (_, index) => `f${index}`);
+    const reader = new JsonFieldReader(names.map((name, index) => ({ name, optional: index === 3 })));
+    const read = (has: readonly string[]): string | null => {
+      // the first one twice: that makes up for none
+      const value = Buffer.from(`{${[...has.slice(0, 1), ...has].map((name) => `"${name}":1`).join(',')}}`);
+      return reader.read(value, 0, value.length, new Float64Array(count), 0)?.field ?? null;
+    };
+    assert.equal(read(names), null);
+    for (const [index, missing] of names.entries())
+      assert.equal(read(names.filter((name) => name !== missing)), index === 3 ? null : missing, `of ${count}`);
+  }
+});
+
+test('a name is found however it is written', () => {
+  const character = fc.oneof(
+    fc.constantFrom(...'aöß"\\/\u2028€\ud83d\ude80'),
+    fc.string({ minLength: 1, maxLength: 1 }),
+  );
+  const name = fc.array(character, { minLength: 1, maxLength: 6 }).map((characters) => characters.join(''));
+  fc.assert(
+    fc.property(name, fc.infiniteStream(fc.boolean()), (wanted, choices) => {
+      const reader = new JsonFieldReader([
+        { name: wanted, optional: false },
+        { name: 'behind', optional: true },
+      ]);
+      const into = new Float64Array(2);
+      for (const isEscaped of [false, true, false]) {
+        const written = [...wanted].map((one) => {
+          const escaped = [...Array(one.length).keys()]
+            .map((at) => `\\u${one.charCodeAt(at).toString(16).padStart(4, '0')}`)
+            .join('');
+          return isEscaped && choices.next().value === true ? escaped : JSON.stringify(one).slice(1, -1);
+        });
+        const value = Buffer.from(`{"${written.join('')}":7,"behind":8}`);
+        assert.equal(reader.read(value, 0, value.length, into, 0), null, value.toString());
+        // of a lone surrogate no bytes are left
+        assert.deepEqual([...into], [7, 8], value.toString());
+      }
+    }),
+    { numRuns: 500 },
+  );
+  const reader = new JsonFieldReader([{ name: 'größe', optional: false }]);
+  const read = (text: string): string | null => {
+    const value = Buffer.from(text);
+    return reader.read(value, 0, value.length, new Float64Array(1), 0)?.code ?? null;
+  };
+  assert.equal(read('{"gr\\u00f6\\u00dfe":1}'), null);
+  assert.equal(read('{"gr\\x":1}'), 'missing_field');
+});
+
+test('what is no number in JSON is refused, with its field', () => {
+  const reader = new JsonFieldReader([{ name: 'a', optional: false }]);
+  const into = new Float64Array(1);
+  const read = (token: string, space = ''): string | null => {
+    const value = Buffer.from(`{"a":${space}${token}${space}}`);
+    return reader.read(value, 0, value.length, into, 0)?.field ?? null;
+  };
+  for (const token of [
+    '1.',
+    '01',
+    '-01',
+    '00',
+    '00.5',
+    '-00',
+    '1.e5',
+    '01e5',
+    '1e',
+    '1e+',
+    '-',
+    '.5',
+    '-.5',
+    '+1',
+    '1.5e1.5',
+  ])
+    for (const space of ['', ' \n']) assert.equal(read(token, space), 'a', token);
+  for (const token of ['0', '-0', '0.5', '-0.05', '10', '1e5', '1E+5', '0e0', '100.001', '12345678901234567890'])
+    for (const space of ['', ' \n']) {
+      assert.equal(read(token, space), null, token);
+      assert.ok(Object.is(into[0], JSON.parse(token)), token);
+    }
+  const token = fc
+    .array(fc.constantFrom(...'0011..5eE+-'), { minLength: 1, maxLength: 8 })
+    .map((parts) => parts.join(''));
+  fc.assert(
+    fc.property(token, (one) => {
+      let isNumber = true;
+      try {
+        isNumber = Number.isFinite(JSON.parse(one));
+      } catch {
+        isNumber = false;
+      }
+      const failure = reader.read(Buffer.from(`{"a":${one}}`), 0, one.length + 6, into, 0);
+      assert.equal(failure === null, isNumber, one);
+      if (isNumber) assert.ok(Object.is(into[0], JSON.parse(one)), one);
+    }),
+    { numRuns: 2000 },
+  );
+});
+
 test('rows are written as JSON.stringify would', () => {
   const writer = new JsonRowWriter([
     { name: 'k', of: 'key' },

@@ -6,6 +6,8 @@
 // term whenever it comes: late events weigh what they would have weighed in time, the order makes no difference beyond the rounding of
 // a compensated sum, and retraction takes out the very term that was added.
 // Events more than 1,000 half-lives older than the newest fade into 0.
+// Asked as of an instant before its newest event (a late event's pane may hold later ones) the sum is as of that instant, but at most a
+// half-life before the grid instant: what comes later weighs less than 2, instead of without bound.
 import { type NumericAggregate } from './aggregate.ts';
 import { addTo, sumAt } from './compensated.ts';
 
@@ -89,7 +91,7 @@ export function decayedSum(halfLifeMs: number): NumericAggregate {
       'Sum in which a value counts half after each half-life, null of none. Exact up to rounding, for late events too; retraction approximate.',
     result(from, at, nowMs) {
       if ((from[at + VALUES] as number) === 0) return null;
-      const ageMs = nowMs - (from[at + GRID] as number) * halfLifeMs;
+      const ageMs = Math.max(nowMs - (from[at + GRID] as number) * halfLifeMs, -halfLifeMs);
       const found = sumAt(from, at) * 2 ** (-ageMs / halfLifeMs);
       return Number.isNaN(found) ? null : found;
     },

@@ -6,7 +6,8 @@
 // Retraction undoes Welford's step. Its error is of the order 2⁻⁵³ of the largest M2 that the pane has seen: taking out an outlier of
 // 10⁸ standard deviations leaves nothing to read. A pane that gets empty, keeps one value, or keeps less than that error, has a
 // variance of exactly 0: of values that are equal again the root of the error would be told, 10⁻⁸ instead of 0.
-// Spreads beyond 1e154, whose square no double holds, give Infinity, and the pane stays so until it is empty.
+// Spreads beyond 1e154, whose square no double holds, give Infinity, and the pane stays so until it is empty: M2 is infinite then, or
+// not a number once the mean is none. M2 is never negative.
 import { type NumericAggregate } from './aggregate.ts';
 
 /** What is left of M2 below this share of what it was is rounding: a few times 2⁻⁵³. */
@@ -32,7 +33,8 @@ const kept = {
     const moved = mean + distance / values;
     into[at] = values;
     into[at + 1] = moved;
-    into[at + 2] = (into[at + 2] as number) + distance * (value - moved);
+    // both have one sign, unless the mean has overflowed
+    into[at + 2] = (into[at + 2] as number) + Math.abs(distance * (value - moved));
   },
   retract(into, at, value) {
     const values = (into[at] as number) - 1;
@@ -75,7 +77,7 @@ export function variance(of: Of): NumericAggregate {
   return {
     ...kept,
     name: 'variance',
-    about: `Variance of the ${of}, by Welford and Chan; null of ${of === 'sample' ? 'fewer than two values' : 'no value'}. Retraction approximate.`,
+    about: `Variance of the ${of}, by Welford and Chan, never negative; infinite (null in JSON) where the squares leave the range of a double; null of ${of === 'sample' ? 'fewer than two values' : 'no value'}. Retraction approximate.`,
     result: (from, at) => varianceAt(from, at, less),
   };
 }
@@ -98,6 +100,6 @@ function varianceAt(from: Float64Array, at: number, less: number): number | null
   const values = from[at] as number;
   if (values <= less) return null;
   const squares = from[at + 2] as number;
-  // an overflowed distance makes M2 infinite or not a number
-  return Number.isNaN(squares) ? Infinity : squares / (values - less);
+  // an overflowed distance makes M2 infinite or not a number; rows of before may have −∞
+  return squares >= 0 ? squares / (values - less) : Infinity;
 }

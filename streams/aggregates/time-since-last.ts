@@ -2,7 +2,7 @@ import { type NumericAggregate, cannotRetract } from './aggregate.ts';
 
 /**
  * Milliseconds from the latest event to now, null of no event. Slot: its event time, −∞ where there is none.
- * Negative where now is before the latest event: ask as of an instant that is not behind the events.
+ * 0 where now is before the latest event: a late event's pane may hold later ones.
  */
 export const timeSinceLast: NumericAggregate = {
   kind: 'numeric',
@@ -29,6 +29,6 @@ export const timeSinceLast: NumericAggregate = {
   },
   result(from, at, nowMs) {
     const latest = from[at] as number;
-    return latest === -Infinity ? null : nowMs - latest;
+    return latest === -Infinity ? null : Math.max(0, nowMs - latest);
   },
 };

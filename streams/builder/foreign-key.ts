@@ -31,8 +31,8 @@ import { type JoinOptions, hang, joinFields, joinedValue, requireInTime, updateO
 import { shownSides } from './shown-rows.ts';
 
 export interface ForeignKeyOptions<K extends 'inner' | 'left', L, R, O> extends JoinOptions<K, L, R, O> {
-  /** the key of the right row that a left row names; null: none */
-  readonly foreignKey: (left: L) => string | null;
+  /** the key of the right row that a left row names; null or undefined: none */
+  readonly foreignKey: (left: L) => string | null | undefined;
 }
 
 type AnyOptions = ForeignKeyOptions<'inner' | 'left', unknown, unknown, unknown>;
@@ -99,7 +99,7 @@ function leftHalf({ name, rules, left, right }: Half, { foreignKey, join }: AnyO
         return;
       }
       const update = updateOf(message, left, true);
-      const named = update.value === null ? null : foreignKey(message.value);
+      const named = update.value === null ? null : (foreignKey(message.value) ?? null);
       if (named !== null) requireKey(`join ${name}: foreignKey`, named);
       step(message.key, { kind: 'left', update, foreignKey: named, watermarkMs }, context);
     },

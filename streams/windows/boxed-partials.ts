@@ -121,7 +121,7 @@ function ofDoubles(aggregate: NumericAggregate, field: string | null, second: st
   const { slots, ofText, needsSecond } = aggregate;
   const numberOf = (event: FieldsOfEvent, name: string | null): number | null => {
     if (name === null) return 1;
-    const value = event[name];
+    const value = fieldOf(event, name);
     if (ofText === null) return numberIn(name, value);
     if (value === null || value === undefined) return null;
     if (typeof value !== 'string') throw wrongKind(name, value, 'text');
@@ -135,7 +135,7 @@ function ofDoubles(aggregate: NumericAggregate, field: string | null, second: st
     },
     add: (state, event, timeMs) => {
       const value = numberOf(event, field);
-      const other = needsSecond ? numberIn(second ?? '', event[second ?? '']) : 0;
+      const other = needsSecond ? numberIn(second ?? '', fieldOf(event, second ?? '')) : 0;
       if (value !== null && other !== null) aggregate.add(state as Float64Array, 0, value, timeMs, other);
     },
     copy: (state) => (state as Float64Array).slice(),
@@ -154,7 +154,7 @@ function ofSketch(sketch: AnySketch, field: string | null): Kept {
   return {
     create: () => sketch.create(),
     add: (state, event, timeMs) => {
-      const given = event[name];
+      const given = fieldOf(event, name);
       const value = typeof given === 'string' && sketch.takesText ? given : numberIn(name, given);
       if (value !== null) sketch.add(state, value, timeMs);
     },
@@ -164,6 +164,11 @@ function ofSketch(sketch: AnySketch, field: string | null): Kept {
     encode: (state) => sketch.encode(state),
     decode: (bytes) => sketch.decode(bytes),
   };
+}
+
+/** What the event itself has: names such as `constructor` stand in the prototype of every object. */
+function fieldOf(event: FieldsOfEvent, name: string): unknown {
+  return Object.hasOwn(event, name) ? event[name] : undefined;
 }
 
 /** True and false are 1 and 0; null: the event has none. */

@@ -11,6 +11,7 @@ import { quantile } from '../../../streams/aggregates/quantile.ts';
 import { ratio } from '../../../streams/aggregates/ratio.ts';
 import { share } from '../../../streams/aggregates/share.ts';
 import { mean, sum } from '../../../streams/aggregates/sum.ts';
+import { timeSinceLast } from '../../../streams/aggregates/time-since-last.ts';
 
 function kept(aggregate: NumericAggregate): Float64Array {
   const slots = new Float64Array(aggregate.slots);
@@ -102,6 +103,44 @@ test('a spread whose square no double holds is infinite, until the pane is empty
   for (const value of [1e200, -1e200, 1.7e308, -1.7e308]) variance('sample').retract(slots, 0, value, 0);
   for (const value of [1, 3]) variance('sample').add(slots, 0, value, 0);
   assert.equal(variance('sample').result(slots, 0, 0), 2);
+});
+
+test('the variance of numbers near the end of the range is infinite, never negative and never no number', () => {
+  const far = [1e308, -1e308, 1.7e308, -Number.MAX_VALUE];
+  for (const aggregate of [variance('sample'), variance('population'), standardDeviation('sample')]) {
+    for (let count = 2; count <= far.length; count += 1) {
+      assert.equal(of(aggregate, far.slice(0, count)), Infinity, `${aggregate.name} of ${count}`);
+      assert.equal(of(aggregate, [...far.slice(0, count), 1, 2, 3], [1]), Infinity, `${aggregate.name} after ${count}`);
+    }
+    assert.equal(of(aggregate, [1e308, 1e308, 1e308]), 0);
+    // panes of one value each, and of two
+    for (const width of [1, 2]) {
+      const panes = new Float64Array(3 * far.length);
+      for (const [index, value] of far.entries()) aggregate.add(panes, 3 * Math.floor(index / width), value, 0);
+      const slots = kept(aggregate);
+      aggregate.fold(slots, 0, panes, 0, 3, far.length / width);
+      assert.equal(aggregate.result(slots, 0, 0), Infinity);
+      aggregate.fold(slots, 0, panes, 0, 3, 1);
+      assert.equal(aggregate.result(slots, 0, 0), Infinity);
+    }
+  }
+  // as rows of before may have it
+  assert.equal(variance('sample').result(Float64Array.of(2, -Infinity, -Infinity), 0, 0), Infinity);
+});
+
+test('asked as of before its newest event, a time since last is 0, and what is later weighs less than 2', () => {
+  const since = kept(timeSinceLast);
+  timeSinceLast.add(since, 0, 1, 1000);
+  assert.deepEqual(
+    [990, 1000, 1001].map((nowMs) => timeSinceLast.result(since, 0, nowMs)),
+    [0, 0, 1],
+  );
+  const decayed = kept(decayedSum(10));
+  decayedSum(10).add(decayed, 0, 1, 99_999);
+  for (const nowMs of [0, 90_000, 99_999]) {
+    const weight = decayedSum(10).result(decayed, 0, nowMs) ?? Number.NaN;
+    assert.ok(weight >= 1 && weight < 2, `${nowMs}: ${weight}`);
+  }
 });
 
 test('−0 is below 0, in whichever order they come', () => {

@@ -229,6 +229,47 @@ test('a foreign-key join answers where the left row lies, whoever placed it', as
   await driver.close();
 });
 
+test('a foreign key that is null or undefined names no partner; one that is no text is set aside', async () => {
+  interface Left {
+    readonly names?: unknown;
+  }
+  const spec = topology('named', ({ table }) => {
+    table('l', json<Left>())
+      .joinForeignKey('j', table('r', text), {
+        ...{ kind: 'left', lateness: '0s', foreignKey: ({ names }) => names as string | null | undefined },
+        join: (_left, right, key) => `${key}+${right ?? ''}`,
+      })
+      .to('out', text);
+  });
+  const driver = await TestDriver.start({ spec });
+  // what such keys would be as text
+  await driver.pipe(
+    'r',
+    ['undefined', 'null', '5', '[object Object]', 'f', ''].map((key) => at(1, `row ${key}`, key)),
+  );
+  const lefts: readonly (readonly [string, Left])[] = [
+    ...([
+      ['none', {}],
+      ['null', { names: null }],
+      ['text', { names: 'f' }],
+    ] satisfies [string, Left][]),
+    ...[5, 0, {}, [], true, false].map((names, index): [string, Left] => [`odd ${index}`, { names }]),
+  ];
+  await driver.pipe(
+    'l',
+    lefts.map(([key, left]) => at(1, JSON.stringify(left), key)),
+  );
+  await driver.advanceTo(5);
+  assert.deepEqual(values(driver, 'out').sort(), ['none+', 'null+', 'text+row f']);
+  const letters = driver.deadLetters();
+  assert.deepEqual(
+    letters.map(({ code, topic }) => `${code} ${topic}`),
+    Array(6).fill('invalid_field l'),
+  );
+  for (const { reason } of letters) assert.match(reason, /^join j: foreignKey gave the key .*, which is no text\./);
+  await driver.close();
+});
+
 test('a foreign-key join is told with its halves', () => {
   const spec = topology('t', ({ table }) => {
     table('a', text)

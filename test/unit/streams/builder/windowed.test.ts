@@ -106,6 +106,35 @@ test('a closed session stays closed, though its row is gone: what could have rea
   await stage.close();
 });
 
+test('a field that the event has not got is not looked for in the prototype of objects', async () => {
+  const features = Object.fromEntries(
+    ['constructor', 'toString', '__proto__'].flatMap((field): [string, object][] => [
+      [`sum ${field}`, { function: 'sum', field }],
+      [`last ${field}`, { function: 'last_k', k: 1, field }],
+      [`share ${field}`, { function: 'share', above: 3, field }],
+      [`ratio ${field}`, { function: 'ratio', field: 'at', denominator: field }],
+      // of text
+      [`is ${field}`, { function: 'share', equals: 'a', field: 'valueOf' }],
+    ]),
+  );
+  const stage = await RunningStage.of(
+    windowed({ windows: { kind: 'tumbling', size: '10ms' }, lateness: '0s', features: features as never }),
+  );
+  const valuesOf = async (): Promise<unknown[]> => {
+    const outputs = (await outputsOf(stage)) as { readonly values: Readonly<Record<string, unknown>> }[];
+    return outputs.map(({ values }) => [values['sum constructor'], values['last toString'], values['sum __proto__']]);
+  };
+  stage.send(at(1, 2));
+  stage.idleTo(20);
+  assert.deepEqual([await valuesOf(), stage.letters], [[[null, [], null]], []]);
+  // what is the event's own is read, whatever it is called
+  const value: unknown = JSON.parse('{"at":31,"constructor":null,"__proto__":4,"toString":null}');
+  stage.send([{ key: 'k', value }]);
+  stage.idleTo(50);
+  assert.deepEqual([await valuesOf(), stage.letters], [[[null, [], 4]], []]);
+  await stage.close();
+});
+
 test('hopping windows: each is closed once, with the panes it shares', async () => {
   const stage = await RunningStage.of(
     windowed({ windows: { kind: 'hopping', size: '6ms', advance: '4ms' }, lateness: '0s', features: COUNT }),

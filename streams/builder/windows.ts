@@ -1,4 +1,4 @@
-// Declared windows over a topic: fields out of each event, features over windows of panes, one row out per event.
+// Declared windows over a topic: fields out of each event, features over windows of panes, one row out per event, as of its own time.
 //
 //   windows(builder, 'features', {
 //     from: { topic: 'flights', format: 'json', eventTime: 'ts' },
@@ -35,7 +35,10 @@ export interface WindowsDeclaration {
   };
   /** width of a pane, e.g. `1m`: windows move in steps of it */
   readonly step: string;
-  /** how far behind the newest event of its key an event may still count; `0s` unless given */
+  /**
+   * How much older than the newest event of its key an event may be, to the ms, and still count; `0s` unless given. Later ones go to the
+   * dead letters (`too_late`). Panes are kept for so long besides the largest window.
+   */
   readonly lateness?: string;
   /** by name */
   readonly features: Readonly<Record<string, WindowFeature>>;

@@ -13,7 +13,7 @@ export class ArenaRow implements Row {
   end = 0;
   start = 0;
   panes = 0;
-  lastMs = Number.NaN;
+  newestMs = Number.NaN;
   address = -1;
   readonly #arena: Home;
 

@@ -32,9 +32,9 @@ const DRAWN = 7;
 /** Its place in each of the lists; −1: it is not in it. */
 const LISTED = 8;
 const LISTS = 3;
-/** Doubles in a block's head: its integers, and the time of the last event. */
+/** Doubles in a block's head: its integers, and the time of the newest event. */
 const HEAD_DOUBLES = 7;
-const LAST_MS = HEAD_DOUBLES - 1;
+const NEWEST_MS = HEAD_DOUBLES - 1;
 
 /** Where more than this part of the segments is somebody's, rows go; else the segments are only put together. */
 const CROWDED = 3 / 4;
@@ -143,7 +143,7 @@ export class RowArena {
     ints[head + PANES] = 0;
     ints[head + DRAWN] = 0;
     for (let list = 0; list < LISTS; list += 1) ints[head + LISTED + list] = -1;
-    data[place + LAST_MS] = Number.NaN;
+    data[place + NEWEST_MS] = Number.NaN;
     const at = (place + HEAD_DOUBLES) * 8;
     for (let index = 0; index < end - start; index += 1) bytes[at + index] = key[start + index] ?? 0;
     return address;
@@ -173,16 +173,16 @@ export class RowArena {
     row.end = place + (ints[head + LENGTH] ?? 0);
     row.start = row.base + (ints[head + START] ?? 0);
     row.panes = ints[head + PANES] ?? 0;
-    row.lastMs = doubles[place + LAST_MS] ?? 0;
+    row.newestMs = doubles[place + NEWEST_MS] ?? 0;
   }
 
   /** Keeps what was changed of the row besides its data. */
-  keep({ address, start, base, panes, lastMs }: ArenaRow): void {
+  keep({ address, start, base, panes, newestMs }: ArenaRow): void {
     const { ints, doubles } = this.#segments.of(address);
     const place = address & PLACE_MASK;
     ints[2 * place + START] = start - base;
     ints[2 * place + PANES] = panes;
-    doubles[place + LAST_MS] = lastMs;
+    doubles[place + NEWEST_MS] = newestMs;
   }
 
   /** Where the key lies. */
@@ -208,10 +208,10 @@ export class RowArena {
     into.ints[2 * place + PLACED] = this.sweeps;
     into.ints[2 * place + START] = 0;
     this.#moved(from, to);
-    const { panes, lastMs } = row;
+    const { panes, newestMs } = row;
     this.open(row, to);
     row.panes = panes;
-    row.lastMs = lastMs;
+    row.newestMs = newestMs;
   }
 
   /** What points to the block points to where it lies now. */

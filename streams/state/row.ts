@@ -10,8 +10,8 @@ export interface Row {
   /** of the oldest pane */
   start: number;
   panes: number;
-  /** event time of the event that was counted last, late or not, epoch ms; NaN: none was, or nobody wrote it down */
-  lastMs: number;
+  /** event time of the newest event that was counted, epoch ms; NaN: none was, or nobody wrote it down */
+  newestMs: number;
   /**
    * Moves the row to where it has room for `doubles`, what is used of it (`used` from `start` on) to the begin of that.
    * Afterwards all places are others.
@@ -38,7 +38,7 @@ export class SingleRow implements Row {
   end: number;
   start = 0;
   panes = 0;
-  lastMs = Number.NaN;
+  newestMs = Number.NaN;
 
   constructor(doubles: number) {
     this.data = new Float64Array(doubles);

@@ -4,7 +4,9 @@
 //   row: pane │ pane │ … │ pane        oldest first, only panes that have events
 //   pane: number of the pane (⌊event time / step⌋) │ slots of aggregate 0 │ slots of aggregate 1 │ …
 //
-// A window of `size` ending in the pane of the newest event covers the panes (newest − size/step, newest].
+// The windows of an event end with its own pane, late or not: one of `size` covers the panes (own − size/step, own]. What its own pane
+// holds of later events is in them, for panes are not divided; what lies in later panes is not. Panes are kept for the largest window
+// of an event that is as late as may be.
 import { type NumericAggregate } from '../aggregates/aggregate.ts';
 import { Failure } from '../../schemas/failure.ts';
 import { type Row } from '../state/row.ts';
@@ -23,7 +25,7 @@ export interface WindowedFeature {
 export interface PaneRingSpec {
   /** width of a pane, ms */
   readonly stepMs: number;
-  /** how far behind the newest event of its key an event may still count, ms */
+  /** how far behind the newest event of its key an event may still count, to the ms */
   readonly latenessMs: number;
   readonly features: readonly WindowedFeature[];
 }
@@ -48,12 +50,12 @@ const FIRST_PANES = 1;
 
 export class PaneRing {
   readonly stepMs: number;
+  readonly latenessMs: number;
   /** doubles of a pane */
   readonly stride: number;
-  /** panes of the largest window */
+  /** panes of a row at most: those of the largest window of an event that is as late as may be */
   readonly panesMax: number;
   readonly width: number;
-  readonly #latenessMs: number;
   readonly #groups: readonly Group[];
   readonly #features: readonly CompiledFeature[];
   /** panes per window, ascending */
@@ -75,7 +77,7 @@ export class PaneRing {
           fix: 'Choose a window that is a whole number of steps.',
         });
     this.stepMs = stepMs;
-    this.#latenessMs = latenessMs;
+    this.latenessMs = latenessMs;
     const groups: Group[] = [];
     let slot = 1;
     this.#windows = [...new Set(features.map(({ sizeMs }) => sizeMs / stepMs))].sort((a, b) => a - b);
@@ -93,7 +95,7 @@ export class PaneRing {
     });
     this.#groups = groups;
     this.stride = slot;
-    this.panesMax = this.#windows[this.#windows.length - 1] ?? 1;
+    this.panesMax = (this.#windows[this.#windows.length - 1] ?? 1) + Math.ceil(latenessMs / stepMs);
     this.width = features.length;
     this.#partials = new Float64Array(this.#windows.length * slot);
   }
@@ -104,15 +106,17 @@ export class PaneRing {
   }
 
   /**
-   * Counts one event and gives the windows' values as of the newest event of its key.
+   * Counts one event and gives the windows' values as of it.
    * @param fields the event's fields at `fieldsAt`; NaN: it has none
    * @param into one double per feature at `intoAt`; NaN: undefined
-   * @returns false, and nothing has changed: the event is later than `lateness`, or than the largest window
+   * @returns false, and nothing has changed: the event is more than `lateness` older than the newest of its key
    */
   add(row: Row, timeMs: number, fields: Float64Array, fieldsAt: number, into: Float64Array, intoAt: number): boolean {
     const pane = Math.floor(timeMs / this.stepMs);
-    const at = this.#paneFor(row, pane);
-    if (at < 0) return false;
+    const newestMs = this.#newestMs(row);
+    const isLate = timeMs < newestMs;
+    if (isLate && timeMs < newestMs - this.latenessMs) return false;
+    const at = isLate ? this.#paneOfLate(row, pane) : this.#newestFor(row, pane);
     const { data } = row;
     for (const { aggregate, field, second, slot } of this.#groups) {
       if (field < 0) aggregate.add(data, at + slot, 1, timeMs);
@@ -123,30 +127,36 @@ export class PaneRing {
         if (value === value && other === other) aggregate.add(data, at + slot, value, timeMs, other);
       }
     }
-    row.lastMs = timeMs;
-    this.#fold(row, timeMs, into, intoAt);
+    row.newestMs = isLate ? newestMs : timeMs;
+    this.#fold(row, isLate ? (at - row.start) / this.stride + 1 : row.panes, timeMs, into, intoAt);
     return true;
   }
 
-  /** Number of the newest pane; −∞ for an empty row. */
-  newestPane({ data, start, panes }: Row): number {
-    return panes === 0 ? -Infinity : (data[start + (panes - 1) * this.stride] ?? 0);
+  /** −∞ for an empty row; where nobody wrote it down, the first instant that it may be. */
+  #newestMs(row: Row): number {
+    const { newestMs } = row;
+    if (newestMs === newestMs) return newestMs;
+    return row.panes === 0 ? -Infinity : this.#newestPane(row) * this.stepMs;
   }
 
-  /** Where the pane stands in the row's data, made when it is missing; −1: too late. */
-  #paneFor(row: Row, pane: number): number {
+  #newestPane({ data, start, panes }: Row): number {
+    return data[start + (panes - 1) * this.stride] ?? 0;
+  }
+
+  /** Where the pane of an event that is not late stands in the row's data: the newest, made when it is missing. */
+  #newestFor(row: Row, pane: number): number {
+    if (row.panes > 0 && this.#newestPane(row) === pane) return row.start + (row.panes - 1) * this.stride;
+    this.#drop(row, pane - this.panesMax);
+    return this.#append(row, pane);
+  }
+
+  /** The same for a late event. */
+  #paneOfLate(row: Row, pane: number): number {
     const { stride } = this;
-    const newest = this.newestPane(row);
-    if (pane > newest) {
-      this.#drop(row, pane - this.panesMax);
-      return this.#append(row, pane);
-    }
-    if (pane === newest) return row.start + (row.panes - 1) * stride;
-    if (pane <= newest - this.panesMax || (newest - pane) * this.stepMs > this.#latenessMs) return -1;
-    let index = row.panes - 1;
+    let index = row.panes;
     while (index > 0 && (row.data[row.start + (index - 1) * stride] ?? 0) >= pane) index -= 1;
     const at = row.start + index * stride;
-    return row.data[at] === pane ? at : this.#insert(row, index, pane);
+    return index < row.panes && row.data[at] === pane ? at : this.#insert(row, index, pane);
   }
 
   /** Lets go of panes up to this number. */
@@ -187,10 +197,11 @@ export class PaneRing {
     for (const { aggregate, slot } of this.#groups) aggregate.init(data, at + slot);
   }
 
-  // From the smallest window to the largest: each is the fold of the panes that the smaller one lacks, and of that one.
-  #fold(row: Row, timeMs: number, into: Float64Array, intoAt: number): void {
+  // The windows that end with the last of the first `panes` panes, from the smallest to the largest: each is the fold of the panes that
+  // the smaller one lacks, and of that one.
+  #fold(row: Row, panes: number, timeMs: number, into: Float64Array, intoAt: number): void {
     const { stride } = this;
-    const { data, start, panes } = row;
+    const { data, start } = row;
     const partials = this.#partials;
     const newest = data[start + (panes - 1) * stride] ?? 0;
     let firstOfSmaller = panes;
@@ -215,11 +226,11 @@ export class PaneRing {
     }
   }
 
-  /** The windows' values as `add` gave them for the event that was counted last. */
+  /** The windows' values as of the newest event, with the late ones that were counted since. */
   values(row: Row): (number | null)[] {
     const into = new Float64Array(this.width);
     if (row.panes === 0) return this.#features.map(() => null);
-    this.#fold(row, row.lastMs, into, 0);
+    this.#fold(row, row.panes, row.newestMs, into, 0);
     return Array.from(into, (value) => (Number.isNaN(value) ? null : value));
   }
 }

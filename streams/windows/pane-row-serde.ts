@@ -1,9 +1,10 @@
 // Rows of panes as bytes. Most partial results are small whole numbers, so a double is written short:
 //
-//   version u8 (2) | panes | event time of the last event | per pane: its distance from the pane before (the first: from 0) | each slot
+//   version u8 (2) | panes | event time of the newest event | per pane: its distance from the pane before (the first: from 0) | each slot
 //   whole numbers below 2^44: zigzag, doubled, as a varint; everything else: the byte 1, then the double (little endian)
 //
-// Version 1 had no event time: what depends on it (time since last, decayed sum) is null until the next event.
+// Version 1 had no event time, and version 2 once had that of the event that was counted last, which may have been late: one that is
+// not in the newest pane counts as not written. What depends on it (time since last, decayed sum) is null until the next event.
 // Law: decode(encode(row)) behaves as row.
 import { Failure } from '../../schemas/failure.ts';
 import { invalid } from '../../schemas/reading.ts';
@@ -27,27 +28,28 @@ export function rowBytesMax({ stride }: Pick<PaneRing, 'stride'>, { panes }: Pic
 
 /**
  * A row is one record of the changelog: one that grows beyond what the log takes could not be committed any more.
- * @throws Failure `invalid_definition` when a row of as many panes as the largest window has may be larger
+ * @throws Failure `invalid_definition` when a row of as many panes as the largest window and the lateness have may be larger
  */
-export function requireRowsFit(path: string, { stride, stepMs, panesMax }: PaneRing): void {
+export function requireRowsFit(path: string, { stride, stepMs, latenessMs, panesMax }: PaneRing): void {
   const bytes = rowBytesMax({ stride }, { panes: panesMax });
   const bytesMax = RECORD_BYTES_MAX - KEY_BYTES_MAX;
   if (bytes <= bytesMax) return;
   const panes = Math.floor((bytesMax - rowBytesMax({ stride }, { panes: 0 })) / (stride * DOUBLE_BYTES));
-  const stepMinS = Math.ceil((stepMs * panesMax) / panes / 1000);
+  // of another step the lateness may need a part of a pane more
+  const stepMinS = Math.ceil((stepMs * panesMax) / (latenessMs > 0 ? panes - 1 : panes) / 1000);
   throw invalid(
     `${path} step`,
-    `the largest window has ${panesMax} panes of ${stride} numbers: a key's row may come to ${Math.ceil(bytes / 1e6)} MB, and the log takes records of ${bytesMax / 1e6} MB.`,
-    `Give a step of at least ${stepMinS}s of which each window is a multiple, or shorter windows: ${panes} panes fit.`,
+    `the largest window ${latenessMs > 0 ? 'and the lateness have' : 'has'} ${panesMax} panes of ${stride} numbers: a key's row may come to ${Math.ceil(bytes / 1e6)} MB, and the log takes records of ${bytesMax / 1e6} MB.`,
+    `Give a step of at least ${stepMinS}s of which each window is a multiple, or shorter windows or less lateness: ${panes} panes fit.`,
   );
 }
 
 /** @returns the position behind the row */
-export function writeRow(ring: PaneRing, { data, start, panes, lastMs }: Row, into: Buffer, at: number): number {
+export function writeRow(ring: PaneRing, { data, start, panes, newestMs }: Row, into: Buffer, at: number): number {
   const { stride } = ring;
   into[at++] = VERSION;
   at = writeDouble(into, at, panes);
-  at = writeDouble(into, at, lastMs);
+  at = writeDouble(into, at, newestMs);
   let before = 0;
   for (let index = 0; index < panes; index += 1) {
     const base = start + index * stride;
@@ -87,7 +89,7 @@ function writeDouble(into: Buffer, at: number, value: number): number {
  * @param into empty; where it has not got the room, it gets room for one pane more too, for the next event often opens one
  * @throws Failure `undecodable_record`
  */
-export function readRow({ stride }: PaneRing, bytes: Buffer, into: Row): void {
+export function readRow({ stride, stepMs }: PaneRing, bytes: Buffer, into: Row): void {
   if (bytes[0] !== VERSION && bytes[0] !== WITHOUT_TIME)
     throw new Failure('undecodable_record', `A window row has the unknown version ${bytes[0]}.`, {
       fix: 'Delete the state folder, and the changelog where its rows were written by another program.',
@@ -96,7 +98,7 @@ export function readRow({ stride }: PaneRing, bytes: Buffer, into: Row): void {
   const panes = reader.next();
   if (panes * stride > into.end - into.base) into.move((panes + 1) * stride, 0);
   into.panes = panes;
-  into.lastMs = bytes[0] === WITHOUT_TIME ? Number.NaN : reader.next();
+  into.newestMs = bytes[0] === WITHOUT_TIME ? Number.NaN : reader.next();
   const { data, start } = into;
   let pane = 0;
   for (let at = start; at < start + panes * stride; at += stride) {
@@ -104,6 +106,7 @@ export function readRow({ stride }: PaneRing, bytes: Buffer, into: Row): void {
     data[at] = pane;
     for (let slot = 1; slot < stride; slot += 1) data[at + slot] = reader.next();
   }
+  if (into.newestMs < pane * stepMs) into.newestMs = Number.NaN;
 }
 
 class DoubleReader {

@@ -50,11 +50,11 @@ export function windowStage(stage: WindowStage): DirectSubTopology {
   };
 }
 
-/** As of the last event of the key: what its output row said of the windows. */
+/** As of the newest event of the key. */
 function shown({ features }: PaneRingSpec, ring: PaneRing, row: Row): unknown {
   const values = ring.values(row);
   return {
-    eventTimeMs: Number.isNaN(row.lastMs) ? null : row.lastMs,
+    eventTimeMs: Number.isNaN(row.newestMs) ? null : row.newestMs,
     values: Object.fromEntries(features.map(({ name }, index) => [name, values[index] ?? null])),
   };
 }
@@ -182,7 +182,7 @@ function longKey(bytes: number): Failure {
 function tooLate(timeMs: number, { latenessMs }: PaneRingSpec): Failure {
   return new Failure(
     'too_late',
-    `The event of ${new Date(timeMs).toISOString()} came more than ${latenessMs} ms after a newer one of its key.`,
+    `The event of ${new Date(timeMs).toISOString()} is more than ${latenessMs} ms older than the newest of its key.`,
     { fix: 'Raise the lateness if such events should still count.' },
   );
 }

@@ -64,7 +64,7 @@ export function windowsStage({ input, output, partitions, time, value }: Windows
 }
 
 /**
- * Event by event: unreadable, too late, or counted, with the windows that end in the newest pane of its key.
+ * Event by event: unreadable, too late, or counted, with the windows that end in its own pane.
  * @param events of each partition in the order of their offsets
  */
 export function expectedWindows(
@@ -83,16 +83,14 @@ export function expectedWindows(
       continue;
     }
     const before = counted.get(event.key) ?? [];
-    const newestPane = Math.max(...before.map(paneOf), paneOf(event));
-    // late is what lies in a pane that had ended so long ago
-    if ((newestPane - paneOf(event)) * STEP_MS > LATENESS_MS) {
+    if (event.timeMs < Math.max(...before.map(({ timeMs }) => timeMs)) - LATENESS_MS) {
       letters.set(`${input}/${event.partition}/${offset}`, ['process']);
       continue;
     }
     const now = [...before, event];
     counted.set(event.key, now);
     const part = `partition ${event.partition}`;
-    rows.set(part, [...(rows.get(part) ?? []), rowOf(event, now, newestPane)]);
+    rows.set(part, [...(rows.get(part) ?? []), rowOf(event, now)]);
   }
   return { rows, letters };
 }
@@ -101,11 +99,13 @@ function paneOf({ timeMs }: CountedEvent): number {
   return Math.floor(timeMs / STEP_MS);
 }
 
-function rowOf({ number, key }: CountedEvent, counted: readonly CountedEvent[], newestPane: number): string {
+function rowOf(event: CountedEvent, counted: readonly CountedEvent[]): string {
+  const { number, key } = event;
+  const own = paneOf(event);
   const values = (name: string, fold: (amounts: number[]) => number): object =>
     Object.fromEntries(
       SIZES_MS.map((size) => {
-        const inside = counted.filter((one) => paneOf(one) > newestPane - size / STEP_MS);
+        const inside = counted.filter((one) => paneOf(one) <= own && paneOf(one) > own - size / STEP_MS);
         return [`${name}_${size}`, fold(inside.map(({ amount }) => amount))];
       }),
     );

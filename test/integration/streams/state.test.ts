@@ -232,10 +232,10 @@ test('declared windows are read as their last rows say, from either instance, an
     const sums = { purchases_5m: count, spent_5m: count * 10, spent_mean_1h: 10, fading_1h: count * 10 };
     assert.deepEqual(value, { eventTimeMs: START_MS, values: sums });
   }
-  // the last of each key is a late one: what fades is told as of it, windows as of the newest
+  // one of each key is late: what is told, as of the newest, has counted it
   const all = await produce(
     'purchases',
-    KEYS.flatMap((key, at) => [purchase(key, 30, at), purchase(key, 33, at + 0.1), purchase(key, 28, 7)]),
+    KEYS.flatMap((key, at) => [purchase(key, 30, at), purchase(key, 28, 7), purchase(key, 33, at + 0.1)]),
   );
   for (const at of [one, two]) {
     const { rows } = await ask(at, '/state/card-windows/recent', all);

@@ -16,13 +16,13 @@ const STORED = 1;
 const serde: RowSerde = {
   doubles: 2,
   bytesMax: ({ panes }) => 8 * (panes + 1),
-  write: ({ data, start, panes, lastMs }, into, at) => {
-    at = into.writeDoubleLE(lastMs, at);
+  write: ({ data, start, panes, newestMs }, into, at) => {
+    at = into.writeDoubleLE(newestMs, at);
     for (let pane = 0; pane < panes; pane += 1) at = into.writeDoubleLE(data[start + pane] ?? 0, at);
     return at;
   },
   read: (bytes, into) => {
-    into.lastMs = bytes.readDoubleLE(0);
+    into.newestMs = bytes.readDoubleLE(0);
     into.panes = bytes.length / 8 - 1;
     if (into.panes > into.end - into.base) into.move(into.panes, 0);
     for (let pane = 0; pane < into.panes; pane += 1) into.data[into.start + pane] = bytes.readDoubleLE(8 * (pane + 1));
@@ -84,7 +84,7 @@ class Model {
     if (row.start + row.panes === row.end) row.move(2 * row.panes + 1, row.panes);
     row.data[row.start + row.panes] = value;
     row.panes += 1;
-    row.lastMs = value;
+    row.newestMs = value;
     arena.keep(row);
     arena.mark(row.address, MARKED);
     arena.mark(row.address, STORED);
@@ -139,7 +139,7 @@ class Model {
       // the second time as it was kept
       for (let time = 0; time < 2; time += 1) openOf(arena, row, Buffer.from(key));
       assert.deepEqual([...row.data.subarray(row.start, row.start + row.panes)], values);
-      assert.ok(Object.is(row.lastMs, time));
+      assert.ok(Object.is(row.newestMs, time));
     }
   }
 }

@@ -2,6 +2,8 @@
 import { Application } from '../../streams/application.ts';
 import { compile } from '../../streams/builder/compile.ts';
 import { DEFAULT_POLICIES } from '../../streams/failure-policies.ts';
+import type { NewRecord } from '../../streams/log.ts';
+import type { DeadLettered } from '../../streams/task-commit.ts';
 import type { SchemaRegistry } from '../../schemas/codec.ts';
 import { Failure } from '../../schemas/failure.ts';
 import { systemClock } from '../clock.ts';
@@ -39,6 +41,13 @@ async function encodingOf({ registryUrl, output }: FeatureJobOptions): Promise<E
   return { schemas, format: { format: 'avro', schemaId } };
 }
 
+/** Without `lateness` a late event is kept beside the rows, as it came: at least once a crash makes some, which are read again. */
+function lateRecord({ record, failure }: DeadLettered, topic: string): NewRecord {
+  if (failure.code !== 'too_late') throw failure;
+  const { timestampMs, key, value, headers } = record;
+  return { topic, partition: 0, timestampMs, key, value, headers };
+}
+
 /** Starts one instance of the job. */
 export async function startFeatureJob(
   options: FeatureJobOptions,
@@ -55,7 +64,12 @@ export async function startFeatureJob(
     internalTopic: (name) => `millrace.repartition.${name}`,
     changelogTopic: (_application, store) => changelogTopic(store),
   });
-  await admin.ensureTopics([{ name: output, partitions: partitions.get(input) ?? 1, config: {} }, ...topics]);
+  const tooLateTopic = `${output}.too-late`;
+  await admin.ensureTopics([
+    { name: output, partitions: partitions.get(input) ?? 1, config: {} },
+    { name: tooLateTopic, partitions: 1, config: {} },
+    ...topics,
+  ]);
   await admin.close();
   const application = new Application({
     spec,
@@ -76,9 +90,7 @@ export async function startFeatureJob(
     changelogTopic,
     prepare: async () => undefined,
     decodeWatermarks: () => [],
-    deadLetterRecord: ({ failure }) => {
-      throw failure;
-    },
+    deadLetterRecord: (letter) => lateRecord(letter, tooLateTopic),
     watermarkRecord: () => {
       throw new Failure('internal', 'This job tells no watermarks.');
     },

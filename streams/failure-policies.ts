@@ -99,6 +99,20 @@ export class SetAside {
   }
 }
 
+/**
+ * What a timer or a punctuation threw, which have no record that could be set aside: the instance ends, and its user reads this.
+ * @param what it was, with its step
+ */
+export function failureOfTimer(what: string, thrown: unknown): Failure {
+  const failure = asFailure(thrown);
+  const own = failure === thrown && failure.fix !== '' ? `${failure.fix} ` : '';
+  return new Failure(failure.code, `${what} failed: ${failure.message}`, {
+    field: failure.field,
+    fix: `${own}There is no record to set aside: mend the step, and start the instance again. Nothing of it was committed; it comes to this again.`,
+    cause: thrown,
+  });
+}
+
 /** Whatever a step threw, as a failure. */
 export function asFailure(error: unknown): Failure {
   if (error instanceof Failure) return error;

@@ -72,7 +72,7 @@ export class GraphProcessor implements Processor {
     try {
       return source.isInternal ? decodeOwn(source, record) : decodeGiven(source, record);
     } catch (error) {
-      return { kind: 'refused', failure: asFailure(error) };
+      return { kind: 'refused', failure: asFailure(error, `reading ${record.topic}`) };
     }
   }
 
@@ -165,7 +165,7 @@ export class GraphProcessor implements Processor {
       if (this.#checksRows && run.missed === null) run.requireRowsFit();
     } catch (error) {
       if (run.missed !== null) return this.#missed(run.missed);
-      const failure = asFailure(error);
+      const failure = asFailure(error, run.part);
       const waitMs = retryWaitMs(this.#policies, failure, this.#attempts);
       if (waitMs !== null) {
         this.#retryAtMs = this.#context.monotonicMs() + waitMs;
@@ -175,7 +175,7 @@ export class GraphProcessor implements Processor {
       this.#attempts = 0;
       this.#unforeseen.clear();
       // a timer has no record to be put back: whoever wrote the step must hear of it
-      if (work.kind !== 'input') throw failureOfTimer(this.#describe(work), error);
+      if (work.kind !== 'input') throw failureOfTimer(this.#describe(work), failure, error);
       this.#setAside(work, failure);
       return true;
     }

@@ -1,4 +1,5 @@
 // What an application tells of itself, for metrics and for who watches it; and how it is told to stop.
+import { type FailureCode } from '../schemas/failure.ts';
 import { type DescribedApplication } from './describe-application.ts';
 import { type StateProgress } from './local-states.ts';
 import { type TaskSet } from './task-set.ts';
@@ -14,6 +15,8 @@ export interface ApplicationStatus {
   /** records taken in and appended (changelogs, marks and dead letters too), by topic */
   readonly takenFrom: ReadonlyMap<string, number>;
   readonly writtenTo: ReadonlyMap<string, number>;
+  /** records that were set aside as dead letters, by the code of their failure */
+  readonly setAside: ReadonlyMap<FailureCode, number>;
   readonly commits: number;
   readonly commitMs: number;
   /** tasks that are not running yet: their states are being restored */

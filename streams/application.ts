@@ -20,6 +20,7 @@ import {
 import { requireUnmoved } from './moved-parts.ts';
 import { OutputsAhead } from './outputs-ahead.ts';
 import { type StateQueries } from './queries/state-queries.ts';
+import { SetAsideNotices } from './set-aside-notices.ts';
 import { TaskSet, type TaskSetOptions } from './task-set.ts';
 import { WatermarkFollower } from './watermark-follower.ts';
 import { withReadsBegun, workSlice } from './work-slice.ts';
@@ -73,6 +74,7 @@ export class Application {
   readonly #admin: LogAdmin;
   readonly #membership: Membership;
   readonly #clock: CommitClock;
+  readonly #setAside: SetAsideNotices;
   /** commits may be under way while records are processed: everything is drawn from the tasks at one moment */
   readonly #overlaps: boolean;
   #session: TransactionSession | null = null;
@@ -111,6 +113,8 @@ export class Application {
     });
     this.queries = this.#tasks.queries;
     this.#overlaps = options.spec.subTopologies.every(({ kind }) => kind === 'direct');
+    const { clock } = options;
+    this.#setAside = new SetAsideNotices({ id: spec.id, clock, notice: (text) => options.notice?.(text) });
     this.#clock = new CommitClock(options.clock, options.commitIntervalMs, options.guarantee === 'at-least-once');
   }
 
@@ -167,7 +171,7 @@ export class Application {
     return {
       ...statusOf(this.#tasks, this.#lagOf),
       ...{ processed: this.#processed, written: this.#written },
-      ...{ takenFrom: this.#takenFrom, writtenTo: this.#writtenTo },
+      ...{ takenFrom: this.#takenFrom, writtenTo: this.#writtenTo, setAside: this.#setAside.byCode },
       ...{ commits: this.#clock.commits, commitMs: this.#clock.spentMs },
     };
   }
@@ -231,6 +235,7 @@ export class Application {
       throw error;
     } finally {
       await this.#committing?.catch(() => undefined);
+      this.#setAside.tell();
       if (ending !== null) await this.#abort();
       await this.#exclusively(() => {
         this.#closing = true;
@@ -259,6 +264,7 @@ export class Application {
       if (task.kind === 'merged') task.look((at) => this.#reader.endOf(at), this.#options.idleTimeoutMs, isStarting);
     const more = await this.#process();
     await this.#commitWhenDue(more);
+    this.#setAside.tellWhenDue();
     this.#tasks.regulate();
     await this.#tasks.activate();
     return more;
@@ -317,6 +323,7 @@ export class Application {
       tasks: () => this.#tasks.all.filter((task) => task.kind === 'direct'),
       append: async (drawn) => {
         this.#written += await appendDrawn(drawn, this.#commitParts(session), this.#ends);
+        for (const one of drawn) this.#setAside.took(one.drawn.deadLetters);
       },
     });
   }
@@ -359,6 +366,7 @@ export class Application {
     const committed = commitDrawn(drawn, this.#commitParts(session), this.#ends);
     this.#ahead?.release();
     this.#written += await committed;
+    for (const one of drawn) this.#setAside.took(one.drawn.deadLetters);
     this.#clock.end(this.#options.committed);
     for (const task of oversized) await this.#tasks.redo(task);
   }

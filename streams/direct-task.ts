@@ -66,8 +66,6 @@ export class DirectTask {
   #storing: Promise<void> | null = null;
   #storeFailure: Error | null = null;
   #changelogEnd = 0;
-  /** commits that were drawn and are not over, or failed */
-  #undone = 0;
   steppedCount = 0;
 
   constructor(options: DirectTaskOptions) {
@@ -217,7 +215,6 @@ export class DirectTask {
       this.#storedAtMs = clock.monotonicMs();
     }
     this.#drawnOffset = this.#doneOffset;
-    this.#undone += 1;
     const { topic, partition } = this.#input;
     const offset: CommittedOffset = { topic, partition, offset: this.#doneOffset, metadata: '' };
     return {
@@ -242,7 +239,6 @@ export class DirectTask {
 
   #committed(writes: readonly StoreWrite[] | null, changelogEnd: number | null): void {
     if (changelogEnd !== null) this.#changelogEnd = changelogEnd;
-    this.#undone -= 1;
     if (writes !== null && writes.length > 0) this.#store(writes);
   }
 
@@ -260,16 +256,16 @@ export class DirectTask {
     );
   }
 
-  /** Resolves when the local store has what it was given; and all there is, where everything was committed. */
+  /**
+   * Resolves when the local store has all that was committed: who starts next has nothing to read again, however this task ends. What
+   * was handled and not committed never happened.
+   */
   async close(): Promise<void> {
     await this.standing.close();
     await this.#preparing?.catch(() => undefined);
     await this.#storing;
-    if (this.#rows !== null && this.#undone === 0 && !this.dirty && this.#storeFailure === null) {
-      const writes = this.#rows.drawStore();
-      if (writes.length > 0) this.#store(writes);
-      await this.#storing;
-    }
+    // where that fails the store is behind its changelog, as after a kill
+    if (this.#storeFailure === null) await this.#rows?.storeCommitted(this.#changelogEnd).catch(() => undefined);
     await this.#rows?.close();
   }
 }

@@ -99,11 +99,29 @@ export class SetAside {
   }
 }
 
-/** Whatever a step threw, as a failure. */
-export function asFailure(error: unknown): Failure {
+/**
+ * What a timer or a punctuation threw, which have no record that could be set aside: the instance ends, and its user reads this.
+ * @param what it was, with its step
+ * @param failure as which `thrown` counts
+ */
+export function failureOfTimer(what: string, failure: Failure, thrown: unknown): Failure {
+  const own = failure === thrown && failure.fix !== '' ? `${failure.fix} ` : '';
+  return new Failure(failure.code, `${what} failed: ${failure.message}`, {
+    field: failure.field,
+    fix: `${own}There is no record to set aside: mend the step, and start the instance again. Nothing of it was committed; it comes to this again.`,
+    cause: thrown,
+  });
+}
+
+/**
+ * Whatever a step threw, as a failure.
+ * @param what threw it
+ */
+export function asFailure(error: unknown, what: string): Failure {
   if (error instanceof Failure) return error;
   const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  return new Failure('internal', `The step threw: ${message}`, {
+  return new Failure('internal', `${what} threw: ${message}`, {
+    field: what,
     fix: 'Mend the step, then put the record back (`millrace dead-letters retry`).',
     cause: error,
   });

@@ -1,6 +1,8 @@
 // The local stores of one instance: brought up to the end of their changelogs for tasks that start, several at once and beside
 // everything else; followed on and on as standby copies of what others work on; handed over from the one to the other.
+import { untilRead } from './changelog-end.ts';
 import { ChangelogFollower, type FollowedChangelog } from './changelog-follower.ts';
+import { type Clock } from './clock.ts';
 import {
   type LocalStoreParts,
   type OpenedStore,
@@ -37,6 +39,7 @@ export interface KeptStore {
 
 export interface LocalStatesParts extends LocalStoreParts {
   readonly reader: LogReader;
+  readonly clock: Clock;
   /** a copy could not be kept */
   failed(error: unknown): void;
 }
@@ -135,7 +138,11 @@ export class LocalStates {
     const callOff = (): unknown => followed.finishAt(0).catch(() => undefined);
     signal.addEventListener('abort', callOff, { once: true });
     try {
-      await followed.finishAt(signal.aborted ? 0 : end);
+      await untilRead(
+        followed.finishAt(signal.aborted ? 0 : end),
+        { changelog, next: () => followed.next, endsAt: (now) => this.#endsAt(name, followed, now) },
+        this.#parts,
+      );
     } finally {
       signal.removeEventListener('abort', callOff);
       this.#restoring.delete(name);
@@ -143,6 +150,14 @@ export class LocalStates {
     this.restoredRecords += followed.records;
     if (signal.aborted) throw new CalledOff();
     return use(store, position === 0 && followed.records === 0);
+  }
+
+  #endsAt(name: string, followed: FollowedChangelog, now: number): void {
+    if (followed.until === null || now >= followed.until) return;
+    this.#parts.notice(
+      `The changelog of ${name} has lost its tail: it ended at ${followed.until}, and ends at ${now} now. What it lost is lost.`,
+    );
+    followed.finishAt(now).catch(() => undefined);
   }
 
   /** @returns null: the copy is of no use */
@@ -158,7 +173,12 @@ export class LocalStates {
       const stood = standby.position;
       const bounds = await boundsOf(this.#parts.admin, changelog);
       const unreached = unreachedBy(bounds, stood);
-      store = await standby.handOver(signal.aborted || unreached !== null ? 0 : bounds.end);
+      const endsAt = (now: number): unknown => standby.handOver(now).catch(() => undefined);
+      store = await untilRead(
+        standby.handOver(signal.aborted || unreached !== null ? 0 : bounds.end),
+        { changelog, next: () => standby.position, endsAt },
+        this.#parts,
+      );
       if (signal.aborted) throw new CalledOff();
       if (unreached !== null)
         throw new Failure('damaged_state', `The copy ${name} ${unreached}.`, {

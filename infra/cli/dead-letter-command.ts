@@ -45,12 +45,37 @@ export const deadLetters: CliCommand = {
         field: letter.field,
         reason: letter.reason,
       }));
-      answer(input, { action, letters: value }, action === 'list' ? listed(letters) : `${letters.length} put back.`);
+      const others = letters.length > 0 ? [] : await outstandingLetters(connections, ANY_LETTER);
+      answer(input, { action, letters: value }, toldOf(action, letters, others));
     } finally {
       await connections.log.close();
     }
   },
 };
+
+const ANY_LETTER: LetterFilter = { sourceTopic: null, code: null, offset: null };
+
+/** @param others what is outstanding where no letter is as asked for */
+export function toldOf(
+  action: 'list' | 'retry',
+  letters: readonly OutstandingLetter[],
+  others: readonly OutstandingLetter[],
+): string {
+  if (letters.length === 0 && others.length > 0) {
+    const none = action === 'list' ? 'No letter is as asked for.' : '0 put back: no letter is as asked for.';
+    return [`${none} What is set aside (topic, code):`, ...groupsOf(others, ['source_topic', 'code'])].join('\n');
+  }
+  return action === 'list' ? listed(letters) : `${letters.length} put back.`;
+}
+
+/** A line for each group: how many letters, and what they have in common. */
+function groupsOf(
+  letters: readonly OutstandingLetter[],
+  by: readonly ('source_topic' | 'processor' | 'stage' | 'code')[],
+): string[] {
+  const groups = Map.groupBy(letters, ({ letter }) => by.map((name) => letter[name]).join('  '));
+  return [...groups].map(([group, list]) => `${String(list.length).padStart(6)}  ${group}`);
+}
 
 function filterOf(input: CommandInput): LetterFilter {
   const offset = textOption(input, 'offset');
@@ -70,12 +95,8 @@ const SHOWN_MAX = 50;
 
 function listed(letters: readonly OutstandingLetter[]): string {
   if (letters.length === 0) return 'Nothing is set aside.';
-  const groups = Map.groupBy(
-    letters,
-    ({ letter }) => `${letter.source_topic}  ${letter.processor}  ${letter.stage}  ${letter.code}`,
-  );
   return [
-    ...[...groups].map(([group, list]) => `${String(list.length).padStart(6)}  ${group}`),
+    ...groupsOf(letters, ['source_topic', 'processor', 'stage', 'code']),
     '',
     '  letter, record (topic/partition/offset), reason',
     ...letters

@@ -134,6 +134,7 @@ export function measureApplications(
     (application) => eventTimeS(application.status().tasks),
   );
   countTopics(registers, applications);
+  countSetAside(registers, applications);
 }
 
 // a task that only routes, or has seen nothing yet, has no event time
@@ -154,6 +155,19 @@ function countTopics(registers: RoleContext['metrics'][], applications: Readonly
         for (const [topic, count] of takenFrom) this.set({ application: id, topic, direction: 'in' }, count);
         for (const [topic, count] of writtenTo) this.set({ application: id, topic, direction: 'out' }, count);
       }
+    },
+  });
+}
+
+function countSetAside(registers: RoleContext['metrics'][], applications: ReadonlyMap<string, Application>): void {
+  new Gauge({
+    name: 'millrace_application_set_aside_records',
+    help: 'Records set aside as dead letters since the start, by the code of their failure',
+    labelNames: ['application', 'code'],
+    registers,
+    collect() {
+      for (const [id, application] of applications)
+        for (const [code, count] of application.status().setAside) this.set({ application: id, code }, count);
     },
   });
 }

@@ -1,7 +1,7 @@
 // One stage of a declared topology at work: records into the graph at their source, down to the sinks, in one synchronous step.
 import { isEventTime, noEventTime } from '../../schemas/event-time.ts';
 import { Failure } from '../../schemas/failure.ts';
-import { type FailurePolicies, asFailure, retryWaitMs } from '../failure-policies.ts';
+import { type FailurePolicies, asFailure, failureOfTimer, retryWaitMs } from '../failure-policies.ts';
 import { FOREVER_MS, type Input, NEVER_MS } from '../lane.ts';
 import { type LogRecord } from '../log.ts';
 import { type Instant } from '../merge.ts';
@@ -12,11 +12,20 @@ import { type JoinNode, type KeyedNode, type Node, type OpenJoin, type SourceNod
 import { decodeInternal } from './internal-record.ts';
 import { type NodeState } from './node-state.ts';
 
+interface RecordWork {
+  readonly kind: 'input';
+  readonly input: Input;
+  readonly timeMs: number;
+}
+
 /** Something to be handled: a record, a timer of a key, or a punctuation by the wall clock. */
 type Work =
-  | { readonly kind: 'input'; readonly input: Input; readonly timeMs: number }
+  | RecordWork
   | { readonly kind: 'timer'; readonly timer: string; readonly timeMs: number }
   | { readonly kind: 'punctuation'; readonly node: KeyedNode; readonly wallMs: number; readonly timeMs: number };
+
+/** Characters of a key in a message. */
+const SHOWN_KEY_MAX = 100;
 
 /** A step that is punctuated by the wall clock. */
 interface Punctuated {
@@ -63,7 +72,7 @@ export class GraphProcessor implements Processor {
     try {
       return source.isInternal ? decodeOwn(source, record) : decodeGiven(source, record);
     } catch (error) {
-      return { kind: 'refused', failure: asFailure(error) };
+      return { kind: 'refused', failure: asFailure(error, `reading ${record.topic}`) };
     }
   }
 
@@ -156,7 +165,7 @@ export class GraphProcessor implements Processor {
       if (this.#checksRows && run.missed === null) run.requireRowsFit();
     } catch (error) {
       if (run.missed !== null) return this.#missed(run.missed);
-      const failure = asFailure(error);
+      const failure = asFailure(error, run.part);
       const waitMs = retryWaitMs(this.#policies, failure, this.#attempts);
       if (waitMs !== null) {
         this.#retryAtMs = this.#context.monotonicMs() + waitMs;
@@ -165,6 +174,8 @@ export class GraphProcessor implements Processor {
       }
       this.#attempts = 0;
       this.#unforeseen.clear();
+      // a timer has no record to be put back: whoever wrote the step must hear of it
+      if (work.kind !== 'input') throw failureOfTimer(this.#describe(work), failure, error);
       this.#setAside(work, failure);
       return true;
     }
@@ -182,10 +193,20 @@ export class GraphProcessor implements Processor {
     return false;
   }
 
-  #setAside(work: Work, failure: Failure): void {
-    // a timer has no record to be put back: whoever wrote the step must hear of it
-    if (work.kind !== 'input') throw failure;
-    this.#context.deadLetter(work.input.record, failure, failure.code === 'too_large' ? 'produce' : 'process');
+  #setAside({ input }: RecordWork, failure: Failure): void {
+    this.#context.deadLetter(input.record, failure, failure.code === 'too_large' ? 'produce' : 'process');
+  }
+
+  #describe(work: Exclude<Work, RecordWork>): string {
+    const { slots, keys } = this.#running.graph;
+    const where = `at event time ${work.timeMs} in partition ${this.#context.partition}`;
+    if (work.kind === 'punctuation') return `The punctuation of ${work.node.name} ${where}`;
+    const slot = slots[keys.slotOf(work.timer)];
+    const name = slot?.node.kind === 'keyed' ? slot.node.name : (slot?.name ?? 'a step');
+    if (slot?.kind === 'punctuation') return `The punctuation of ${name} ${where}`;
+    const key = keys.keyOf(work.timer);
+    const shown = JSON.stringify(key.length > SHOWN_KEY_MAX ? `${key.slice(0, SHOWN_KEY_MAX)}…` : key);
+    return `The timer of ${name} for the key ${shown} ${where}`;
   }
 
   #take(run: GraphRun, { record, lane, value, eventTimeMs }: Input): void {

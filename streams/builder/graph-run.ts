@@ -47,6 +47,8 @@ export class GraphRun {
   readonly #effects: Effects;
   readonly #timeMs: number;
   readonly #record: LogRecord | null;
+  /** what is at work; stays what it was when something is thrown */
+  #at: Node | null = null;
   /** what its record gives to internal topics */
   #moved: readonly Header[] | null = null;
 
@@ -68,6 +70,24 @@ export class GraphRun {
   /** A row that was needed and is not in memory: the run counts for nothing. */
   get missed(): string | null {
     return this.#effects.missed;
+  }
+
+  /** What is at work, or has thrown, as messages name it. */
+  get part(): string {
+    const node = this.#at;
+    if (node === null) return 'the topology';
+    switch (node.kind) {
+      case 'keyed':
+        return `step ${node.name}`;
+      case 'map':
+        return node.label;
+      case 'sink':
+        return `writing ${node.topic}`;
+      case 'port':
+        return `join ${node.join.label}`;
+      case 'join':
+        return `join ${node.label}`;
+    }
   }
 
   get #keys(): StateKeys {
@@ -94,7 +114,9 @@ export class GraphRun {
   }
 
   push(nodes: readonly Node[], message: Message): void {
+    const above = this.#at;
     for (const node of nodes) {
+      this.#at = node;
       switch (node.kind) {
         case 'map':
           node.apply(message, (next) => this.push(node.children, next), this.#headers);
@@ -112,6 +134,7 @@ export class GraphRun {
           throw new Failure('internal', `The join ${node.label} is reached without a port.`);
       }
     }
+    this.#at = above;
   }
 
   fire(id: string): void {
@@ -123,6 +146,7 @@ export class GraphRun {
     // a record of the same instant has moved the timer, or taken it back: this one is not due any more
     if (entry.timerMs === null || entry.timerMs > this.#timeMs) return;
     const { node, kind } = slot;
+    this.#at = node;
     if (node.kind === 'join') {
       this.#effects.put(id, { ...entry, timerMs: null });
       this.#joinOf(node).wake(place - this.#slotOf(node), this.#keys.keyOf(id), this.#joinContext(node));
@@ -141,6 +165,7 @@ export class GraphRun {
     const slot = this.#slotOf(node);
     const eventTimeMs = this.#timeMs;
     if (node.punctuation === null) return;
+    this.#at = node;
     const what = `step ${node.name}`;
     let isOver = false;
     const given = node.punctuation.run({

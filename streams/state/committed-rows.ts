@@ -8,7 +8,7 @@
 import { type EncodedBatch } from '../log.ts';
 import { HEADER_BYTES } from '../record-batch.ts';
 import { SlabColumns, readRecords } from '../record-slab.ts';
-import { type StateStore } from '../store.ts';
+import { type StateStore, type StoreWrite } from '../store.ts';
 
 /** Rows as of the last commit, or of one that has come meanwhile; never of one before. */
 export interface ReadableRows {
@@ -95,6 +95,13 @@ export class CommittedRows implements ReadableRows {
   /** The store has what was committed up to there. */
   stored(commits: number): void {
     this.#changes = this.#changes.filter(({ number }) => number > commits);
+  }
+
+  /** What the store lacks: the newest row of each key that was committed since. */
+  unstored(): StoreWrite[] {
+    const rows = new Map<string, Buffer>();
+    for (const changes of this.#changes) for (const [key, value] of rowsOf(changes)) rows.set(key, value);
+    return [...rows].map(([key, value]) => asBytes({ key, value }));
   }
 
   async multiGet(keys: readonly Buffer[]): Promise<readonly (Buffer | null)[]> {

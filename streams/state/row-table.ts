@@ -185,6 +185,18 @@ export class RowTable {
     this.#stored = draw;
   }
 
+  /**
+   * Writes what the store lacks of the commits so far, as it was committed: memory may be ahead of that. For the end, when nothing is
+   * being written.
+   */
+  async storeCommitted(nextOffset: number): Promise<void> {
+    const { commits } = this.committed;
+    const writes = this.committed.unstored();
+    if (writes.length === 0) return;
+    await this.#store.write([...writes, positionWrite(nextOffset)]);
+    this.committed.stored(commits);
+  }
+
   /** Lets go of rows that were not used lately while memory is above its bound. Only between slabs. */
   sweep(): void {
     const gone = this.#arena.sweep(

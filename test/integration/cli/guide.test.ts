@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 import { systemClock } from '../../../infra/clock.ts';
 import { type Day } from '../../../examples/streams/spending.ts';
 import { Platform } from '../../faults/platform.ts';
@@ -94,6 +95,8 @@ test('a processor outside is run, its topics made, its records and its state rea
   const letters = await recordsOf('millrace.dead-letters', 1);
   assert.equal((letters[0]?.value as { field: string }).field, 'amount');
 
+  assert.match(told, /^spending: 1 record was set aside .* of payments \(decode, invalid_field\).*amount is "lots"/m);
+
   stream.kill('SIGINT');
   await once(stream, 'exit');
 });
@@ -132,4 +135,30 @@ test('the newest of a topic, and what comes', async () => {
     follower.kill('SIGINT');
   }
   assert.deepEqual(await once(follower, 'exit'), [0, null], 'Ctrl-C is no failure');
+});
+
+test('the topology is run by a program, as the guide has it', async () => {
+  const guide = readFileSync(join(root, 'streams/README.md'), 'utf8');
+  const block = /```ts\n( *import \{ connect \}[^`]*(?:`[^`]+`[^`]*)*?)\n *```/.exec(guide)?.[1] ?? '';
+  const program = spawn(process.execPath, [file('run.ts', block)], {
+    ...{ cwd: mine, env: { ...process.env, ...platform.environment }, stdio: ['ignore', 'inherit', 'inherit'] },
+  });
+  try {
+    // replay leaves away as many as the partition has
+    const more = file('other.jsonl', '{"card":"c2","amount":1500,"paid_at":3900000}\n'.repeat(5));
+    const fields = ['--key-field', 'card', '--event-time-field', 'paid_at'];
+    const { out, told } = await millrace('replay', more, '--topic', 'payments', ...fields);
+    assert.match(out, /^[1-5] records produced/, told);
+    const over: Day = { card: 'c2', day: '1970-01-01', spent: 1500, state: 'over limit' };
+    const untilMs = systemClock.monotonicMs() + WITHIN_MS / 2;
+    for (;;) {
+      const records = await recordsOf('spending', 1);
+      if (records.some(({ value }) => isDeepStrictEqual(value, over))) break;
+      const input = await recordsOf('payments', 1);
+      assert.ok(systemClock.monotonicMs() < untilMs, JSON.stringify({ records, input }));
+    }
+  } finally {
+    program.kill('SIGTERM');
+  }
+  assert.deepEqual(await once(program, 'exit'), [0, null]);
 });

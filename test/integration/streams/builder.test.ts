@@ -185,7 +185,7 @@ test('an application that stops at a record passes over it when it is told to; p
   for (const payment of ['1', '2', '3', '4']) await produce('payments', 'k', payment, 1_000_000);
   await assert.rejects(stopping.application.finished, {
     code: 'internal',
-    message: /^payments\/0 at offset 2 \(process\): The step threw: Error: 3 is not understood/,
+    message: /^payments\/0 at offset 2 \(process\): step \S+ threw: Error: 3 is not understood/,
   });
   await stopping.stop();
   const passing = await start('net', summed('net'), { process: 'dead-letter' });

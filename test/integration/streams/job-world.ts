@@ -90,8 +90,8 @@ export class World {
     rmSync(this.folder, { recursive: true, force: true });
   }
 
-  /** A job of its own: group, topics and state folder. */
-  async job(partitions: number, keys: number): Promise<Job> {
+  /** A job of its own: group, topics and state folder. @param sessionMs after which the group gives up a silent instance */
+  async job(partitions: number, keys: number, sessionMs = SESSION_TIMEOUT_MS): Promise<Job> {
     this.#names += 1;
     const group = `job-${this.#names}`;
     const admin = this.log.admin();
@@ -100,21 +100,18 @@ export class World {
       { name: `${group}-out`, partitions, config: {} },
     ]);
     await admin.close();
-    await this.#shortSessions(group);
+    await this.#setSessions(group, sessionMs);
     return new Job(this, group, partitions, keys);
   }
 
-  async #shortSessions(group: string): Promise<void> {
+  async #setSessions(group: string, sessionMs: number): Promise<void> {
     const [host = '', port = ''] = this.broker.address.split(':');
     const connection = new Connection('world');
     await connection.connect(host, Number(port));
     const setting = (name: string, value: number) => ({
       ...{ name, value: String(value), configOperation: IncrementalAlterConfigOperationTypes.SET },
     });
-    const configs = [
-      setting('streams.session.timeout.ms', SESSION_TIMEOUT_MS),
-      setting('streams.heartbeat.interval.ms', 500),
-    ];
+    const configs = [setting('streams.session.timeout.ms', sessionMs), setting('streams.heartbeat.interval.ms', 500)];
     await incrementalAlterConfigsV1.api.async(
       connection,
       [{ resourceType: ConfigResourceTypes.GROUP, resourceName: group, configs }],

@@ -46,9 +46,9 @@ class Scene {
     ]);
   }
 
-  states(stores: StateStores): LocalStates {
+  states(stores: StateStores, admin = this.log.admin()): LocalStates {
     return new LocalStates({
-      ...{ stores, admin: this.log.admin(), reader: this.log.reader() },
+      ...{ stores, admin, reader: this.log.reader(), clock: this.time.clock },
       notice: (text) => this.notices.push(text),
       failed: (error) => this.failures.push(error),
     });
@@ -336,6 +336,38 @@ for (const kept of ['a copy', 'a store'] as const)
       await scene.write(0, [['c', '3']]);
       assert.deepEqual(await restored, { c: '3' });
       await states.close();
+    });
+  });
+
+for (const kept of ['a copy', 'a store', 'nothing'] as const)
+  test(`a changelog loses its tail while ${kept} is brought up to its end: it ends where the changelog does now`, () => {
+    const scene = new Scene();
+    return scene.run(async () => {
+      const admin = scene.log.admin();
+      const offsets = admin.offsets.bind(admin);
+      /** told of once, and gone before it is read */
+      let tail = 0;
+      admin.offsets = async (of) => {
+        const told = (await offsets(of)).map((one) => ({ ...one, highWatermark: one.highWatermark + tail }));
+        tail = 0;
+        return told;
+      };
+      const states = scene.states(memoryStores(), admin);
+      await scene.write(0, [
+        ['a', '1'],
+        ['b', '2'],
+      ]);
+      if (kept !== 'nothing') {
+        await states.follow([stateOf(0)]);
+        await scene.until(() => states.progress()[0]?.position === 2);
+      }
+      if (kept === 'a store') await states.follow([]);
+      states.claim(stateOf(0));
+      tail = 3;
+      assert.deepEqual(await states.restore(stateOf(0), never, (store) => contentOf(store)), { a: '1', b: '2' });
+      if (kept !== 'a copy') assert.match(scene.notices.join(), /has lost its tail: it ended at 5, and ends at 2 now/);
+      await states.close();
+      assert.deepEqual(scene.failures, []);
     });
   });
 

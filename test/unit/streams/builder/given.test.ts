@@ -123,10 +123,18 @@ test('what a step does after it has come back is refused, and done nowhere', asy
 });
 
 const punctuated: readonly (readonly [string, (context: PunctuationContext<number, unknown>) => void, RegExp])[] = [
-  ['async', untyped(later), /^step a gave a promise/],
-  ['a key that is no text', ({ emit }) => emit(untyped(5), 1), /^step a gave the key 5/],
-  ['no value', ({ emit }) => emit('k', undefined), /^step a gave no value/],
-  ['a state without a key', ({ setState }) => setState(untyped(undefined), 1), /^step a gave the key undefined/],
+  ['async', untyped(later), /^The (punctuation|timer) of a .* failed: step a gave a promise/],
+  [
+    'a key that is no text',
+    ({ emit }) => emit(untyped(5), 1),
+    /^The (punctuation|timer) of a .* failed: step a gave the key 5/,
+  ],
+  ['no value', ({ emit }) => emit('k', undefined), /^The (punctuation|timer) of a .* failed: step a gave no value/],
+  [
+    'a state without a key',
+    ({ setState }) => setState(untyped(undefined), 1),
+    /^The (punctuation|timer) of a .* failed: step a gave the key undefined/,
+  ],
 ];
 
 for (const [what, run, message] of punctuated)
@@ -149,7 +157,10 @@ test('an async timer stops the task', async () => {
     }),
   );
   await driver.pipe('in', [{ key: 'k', value: '{"at":1}' }]);
-  await assert.rejects(driver.advanceTo(10), { name: 'Failure', message: /^step a gave a promise/ });
+  await assert.rejects(driver.advanceTo(10), {
+    name: 'Failure',
+    message: /^The (punctuation|timer) of a .* failed: step a gave a promise/,
+  });
   await driver.close().catch(() => undefined);
 });
 

@@ -154,6 +154,41 @@ test('a punctuation that throws is tried again, then ends the instance', async (
   await driver.pipe('in', [at(1)]);
   await driver.advanceTo(15);
   assert.deepEqual(lines(driver), ['10 k told']);
-  await assert.rejects(driver.advanceTo(25), { code: 'not_ready', message: 'not yet' });
+  await assert.rejects(driver.advanceTo(25), {
+    code: 'not_ready',
+    message: 'The punctuation of p at event time 20 in partition 0 failed: not yet',
+    fix: /^There is no record to set aside: mend the step/,
+  });
+  await driver.close();
+});
+
+test('a timer that throws is tried again, then ends the instance with the names of its step and key', async () => {
+  let left = 2;
+  const spec = topology('failing', ({ stream }) => {
+    stream('in', text)
+      .process<string, string>('alarm', {
+        state: json(),
+        each: (value, { setState, setTimer, timeMs }) => {
+          setState(value);
+          setTimer(timeMs + 10);
+        },
+        timer: ({ emit, setTimer, timeMs }) => {
+          emit('told');
+          setTimer(timeMs + 10);
+          left -= 1;
+          if (left !== 0) throw new Error('my own mistake');
+        },
+      })
+      .to('out', text);
+  });
+  const driver = await TestDriver.start({ spec, policies: { retries: 1, retryBackoffMs: 5 } });
+  await driver.pipe('in', [at(1)]);
+  await driver.advanceTo(15);
+  assert.deepEqual(lines(driver), ['11 k told']);
+  await assert.rejects(driver.advanceTo(25), {
+    code: 'internal',
+    message: /^The timer of alarm for the key "k" at event time 21 in partition 0 failed: .*my own mistake/,
+    fix: /^There is no record to set aside: mend the step, and start the instance again\./,
+  });
   await driver.close();
 });

@@ -6,8 +6,10 @@ import { type CommittedOffset, type EncodedBatch, type Fetched, type RecordSlab,
 import { OutputBatches } from './output-batches.ts';
 import { Standing } from './queries/standing.ts';
 import { type ReadableRows } from './state/committed-rows.ts';
+import { type ChangelogEnd, NO_POSITION } from './state/position.ts';
 import { type RowTable } from './state/row-table.ts';
 import { type OutputLane } from './processor.ts';
+import { Renewal } from './renewal.ts';
 import { isSlabRecordForAnother } from './returned-records.ts';
 import { type StoreWrite } from './store.ts';
 import { type FailurePolicies, SetAside } from './failure-policies.ts';
@@ -65,7 +67,10 @@ export class DirectTask {
   #storedAtMs = 0;
   #storing: Promise<void> | null = null;
   #storeFailure: Error | null = null;
-  #changelogEnd = 0;
+  #changelogEnd: ChangelogEnd = NO_POSITION;
+  /** wall clock at the last commit's draw: by then nobody else had written to the changelog */
+  #committedAsOfMs = 0;
+  readonly #renewal: Renewal;
   /** commits that were drawn and are not over, or failed */
   #undone = 0;
   steppedCount = 0;
@@ -76,6 +81,7 @@ export class DirectTask {
     this.#setAside = new SetAside(options.policies);
     this.#input = input;
     this.#rows = rows;
+    this.#renewal = new Renewal(options.clock);
     this.topologyName = topology.name;
     this.partition = input.partition;
     this.name = `${topology.name}-${input.partition}`;
@@ -193,7 +199,16 @@ export class DirectTask {
   }
 
   get dirty(): boolean {
+    return this.#hasUncommitted || this.#isRenewalDue;
+  }
+
+  get #hasUncommitted(): boolean {
     return this.#doneOffset !== this.#drawnOffset || !this.#outputs.isEmpty || !this.#setAside.isEmpty;
+  }
+
+  /** Whether the store should say again that it has everything: a commit is the proof. */
+  get #isRenewalDue(): boolean {
+    return this.#rows !== null && this.#renewal.isDue;
   }
 
   /** Outputs so far, to be appended ahead of the commit. */
@@ -212,6 +227,8 @@ export class DirectTask {
       this.#rows.drawChangelog(this.#changelog, changelog);
       changes = this.#changelog.take();
     }
+    const asOfMs = clock.nowMs();
+    const isRenewal = this.#renewal.take();
     if (this.#rows !== null && this.#storing === null && this.#isStoreDue(this.#rows)) {
       storeWrites = this.#rows.drawStore();
       this.#storedAtMs = clock.monotonicMs();
@@ -231,7 +248,8 @@ export class DirectTask {
       committed: async (changelogEnd) => {
         this.#rows?.committed.committed(changes);
         this.standing.moved([offset]);
-        this.#committed(storeWrites, changelogEnd);
+        this.#committedAsOfMs = asOfMs;
+        this.#committed(storeWrites, changelogEnd, isRenewal);
       },
     };
   }
@@ -240,16 +258,16 @@ export class DirectTask {
     return rows.isStoreDue || this.#options.clock.monotonicMs() - this.#storedAtMs >= STORE_EVERY_MS;
   }
 
-  #committed(writes: readonly StoreWrite[] | null, changelogEnd: number | null): void {
+  #committed(writes: readonly StoreWrite[] | null, changelogEnd: ChangelogEnd | null, isRenewal: boolean): void {
     if (changelogEnd !== null) this.#changelogEnd = changelogEnd;
     this.#undone -= 1;
-    if (writes !== null && writes.length > 0) this.#store(writes);
+    if (writes !== null && (writes.length > 0 || isRenewal)) this.#store(writes);
   }
 
   /** The next commit need not wait for the disk. */
   #store(writes: readonly StoreWrite[]): void {
     if (this.#rows === null) return;
-    this.#storing = this.#rows.writeStore(writes, this.#changelogEnd).then(
+    this.#storing = this.#rows.writeStore(writes, this.#changelogEnd, this.#committedAsOfMs).then(
       () => {
         this.#storing = null;
       },
@@ -265,7 +283,7 @@ export class DirectTask {
     await this.standing.close();
     await this.#preparing?.catch(() => undefined);
     await this.#storing;
-    if (this.#rows !== null && this.#undone === 0 && !this.dirty && this.#storeFailure === null) {
+    if (this.#rows !== null && this.#undone === 0 && !this.#hasUncommitted && this.#storeFailure === null) {
       const writes = this.#rows.drawStore();
       if (writes.length > 0) this.#store(writes);
       await this.#storing;

@@ -99,7 +99,7 @@ export class TaskSet {
     this.#checkpoints =
       checkpoints === undefined ? null : new TaskCheckpoints({ ...checkpoints, clock, notice, admin });
     this.#states = new LocalStates({
-      ...{ stores, reader: options.log.reader(), admin, failed, notice },
+      ...{ stores, reader: options.log.reader(), admin, clock, failed, notice },
       ...(checkpoints === undefined
         ? {}
         : {

@@ -48,7 +48,7 @@ class Scene {
 
   states(stores: StateStores): LocalStates {
     return new LocalStates({
-      ...{ stores, admin: this.log.admin(), reader: this.log.reader() },
+      ...{ stores, admin: this.log.admin(), reader: this.log.reader(), clock: this.time.clock },
       notice: (text) => this.notices.push(text),
       failed: (error) => this.failures.push(error),
     });

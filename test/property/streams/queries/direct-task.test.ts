@@ -143,7 +143,7 @@ class Run {
     for (const { key, value } of drawn.batches.flatMap(recordsIn)) this.#told.set(key?.toString() ?? '', toldOf(value));
     this.#committedTo = drawn.offsets[0]?.offset ?? -1;
     this.#changelogEnd += drawn.changes.batches.reduce((sum, { count }) => sum + count, 0);
-    await drawn.committed(this.#changelogEnd);
+    await drawn.committed({ nextOffset: this.#changelogEnd, logEnd: this.#changelogEnd });
   }
 
   async check(): Promise<void> {

@@ -1,8 +1,11 @@
 // Reads changelogs into local stores: as far as a task that starts needs, or on and on, for standby copies. All of them through
 // one reader, beside whatever else the instance does; memory is bounded for all together.
-import { type Fetched, type LogReader, type TopicPartition, partitionId } from './log.ts';
+import { type Clock } from './clock.ts';
+import { type Fetched, type LogAdmin, type LogReader, type TopicPartition, partitionId } from './log.ts';
 import { NewestChanges } from './newest-changes.ts';
-import { positionWrite } from './state/position.ts';
+import { Renewal } from './renewal.ts';
+import { RENEWED_EVERY_MS, outdatedWhileReadBy } from './state/forgotten-deletions.ts';
+import { type StatePosition, positionWrite } from './state/position.ts';
 import { type StateStore, type StoreWrite } from './store.ts';
 import { Failure } from '../schemas/failure.ts';
 
@@ -15,6 +18,12 @@ const POLLS_PER_WRITE = 25;
 /** Rows of one write to the store. */
 const WRITE_ROWS_MAX = 5000;
 
+/** Where a changelog ended at a time (ChangelogBounds). */
+interface KnownEnd {
+  readonly end: number;
+  readonly atMs: number;
+}
+
 export class FollowedChangelog {
   readonly changelog: TopicPartition;
   readonly #store: StateStore;
@@ -22,6 +31,10 @@ export class FollowedChangelog {
   readonly #settled = Promise.withResolvers<void>();
   #next: number;
   #written: number;
+  #asOfMs: number;
+  #writtenAsOfMs: number;
+  /** once it is reached, the state is as of then */
+  #knownEnd: KnownEnd | null = null;
   #until: number | null = null;
   #pollsSinceWrite = 0;
   /** of the fetches that the changes lie in */
@@ -29,10 +42,11 @@ export class FollowedChangelog {
   /** changelog records read so far */
   records = 0;
 
-  constructor(changelog: TopicPartition, store: StateStore, position: number) {
+  constructor(changelog: TopicPartition, store: StateStore, { nextOffset, asOfMs }: StatePosition) {
     this.changelog = changelog;
     this.#store = store;
-    this.#next = this.#written = position;
+    this.#next = this.#written = nextOffset;
+    this.#asOfMs = this.#writtenAsOfMs = asOfMs;
     // whoever waits for the end hears of a failure; nobody has to
     this.#settled.promise.catch(() => undefined);
   }
@@ -40,6 +54,27 @@ export class FollowedChangelog {
   /** the first offset that was not read yet */
   get next(): number {
     return this.#next;
+  }
+
+  /** what is read has everything as of then */
+  get position(): StatePosition {
+    return { nextOffset: this.#next, logEnd: this.#next, asOfMs: this.#asOfMs };
+  }
+
+  /** Tells where the changelog ended at a time. */
+  endedAt(known: KnownEnd): void {
+    this.#knownEnd = known;
+    this.#lookAtEnd();
+  }
+
+  get awaitsKnownEnd(): boolean {
+    return this.#knownEnd !== null;
+  }
+
+  #lookAtEnd(): void {
+    if (this.#knownEnd === null || this.#next < this.#knownEnd.end) return;
+    this.#asOfMs = Math.max(this.#asOfMs, this.#knownEnd.atMs);
+    this.#knownEnd = null;
   }
 
   /** where the following ends; null: not at all */
@@ -61,8 +96,11 @@ export class FollowedChangelog {
     return this.#settled.promise;
   }
 
-  /** @throws Failure `damaged_state` when the changelog does not go on where the store stands: its rows may be of what is gone there */
-  take({ topic, partition, slabs, nextOffset, isGap = false }: Fetched): void {
+  /**
+   * @throws Failure `damaged_state` when the changelog does not go on where the store stands: its rows may be of what is gone there; or
+   * when it may have forgotten deletions before this was read
+   */
+  take({ topic, partition, slabs, nextOffset, isGap = false }: Fetched, nowMs: number): void {
     // a store without anything begins wherever the changelog does
     if (isGap && this.#next > 0)
       throw new Failure(
@@ -70,6 +108,11 @@ export class FollowedChangelog {
         `A state stands at ${this.#next} of its changelog ${topic}/${partition}, which does not reach there: it begins at ${nextOffset} now, or was cut short.`,
         { fix: 'Nothing to do: the state is thrown away and restored from what there is.' },
       );
+    const outdated = outdatedWhileReadBy(this.#asOfMs, nowMs);
+    if (outdated !== null)
+      throw new Failure('damaged_state', `A state that is read from ${topic}/${partition} ${outdated}.`, {
+        fix: 'Nothing to do: the state is thrown away and restored from the beginning of its changelog.',
+      });
     for (const slab of slabs) {
       this.records += slab.count;
       // the whole fetch stays in memory as long as one of its values does
@@ -77,6 +120,7 @@ export class FollowedChangelog {
       this.#changes.take(slab);
     }
     this.#next = nextOffset;
+    this.#lookAtEnd();
   }
 
   get isFinished(): boolean {
@@ -85,15 +129,22 @@ export class FollowedChangelog {
 
   isWriteDue(): boolean {
     this.#pollsSinceWrite += 1;
-    return this.#until === null && this.#next > this.#written && this.#pollsSinceWrite >= POLLS_PER_WRITE;
+    return this.#until === null && this.#hasNews && this.#pollsSinceWrite >= POLLS_PER_WRITE;
+  }
+
+  get #hasNews(): boolean {
+    const isRenewed = this.#next > 0 && this.#asOfMs - this.#writtenAsOfMs >= RENEWED_EVERY_MS;
+    return this.#next !== this.#written || isRenewed;
   }
 
   /** In several writes; the position comes after all of them: a crash before it begins again where this call began. */
   async write(): Promise<void> {
     this.#pollsSinceWrite = 0;
-    if (this.#next === this.#written) return;
-    await this.#store.write([...(await this.#writeMost()), positionWrite(this.#next)]);
-    this.#written = this.#next;
+    if (!this.#hasNews) return;
+    const { position } = this;
+    await this.#store.write([...(await this.#writeMost()), positionWrite(position)]);
+    this.#written = position.nextOffset;
+    this.#writtenAsOfMs = position.asOfMs;
     this.#changes.clear();
     this.bufferedBytes = 0;
   }
@@ -130,20 +181,35 @@ export class FollowedChangelog {
   }
 }
 
+export interface ChangelogFollowerParts {
+  readonly reader: LogReader;
+  readonly admin: Pick<LogAdmin, 'offsets'>;
+  readonly clock: Clock;
+}
+
 export class ChangelogFollower {
+  readonly #parts: ChangelogFollowerParts;
   readonly #reader: LogReader;
   readonly #followed = new Map<string, FollowedChangelog>();
   #beginning: FollowedChangelog[] = [];
   #loop: Promise<void> | null = null;
   #closed = false;
+  readonly #renewal: Renewal;
+  #renewing: Promise<void> | null = null;
 
-  constructor(reader: LogReader) {
-    this.#reader = reader;
+  constructor(parts: ChangelogFollowerParts) {
+    this.#parts = parts;
+    this.#reader = parts.reader;
+    this.#renewal = new Renewal(parts.clock);
   }
 
-  /** @param position the first offset that the store has not got */
-  follow(changelog: TopicPartition, store: StateStore, position: number): FollowedChangelog {
+  /**
+   * @param position where the store stands
+   * @param known where the changelog ended last
+   */
+  follow(changelog: TopicPartition, store: StateStore, position: StatePosition, known: KnownEnd): FollowedChangelog {
     const followed = new FollowedChangelog(changelog, store, position);
+    followed.endedAt(known);
     this.#beginning.push(followed);
     this.#start();
     return followed;
@@ -158,7 +224,8 @@ export class ChangelogFollower {
 
   async #run(): Promise<void> {
     try {
-      while (this.#begin()) {
+      while (await this.#begin()) {
+        this.#renewWhenDue();
         // what is followed changes only between polls: a poll brings nothing that was meant for another store
         for (const part of await this.#reader.poll(POLL_MS)) this.#take(part);
         for (const followed of [...this.#followed.values()]) await this.#attend(followed);
@@ -173,20 +240,46 @@ export class ChangelogFollower {
   #take(part: Fetched): void {
     const followed = this.#followed.get(partitionId(part));
     try {
-      followed?.take(part);
+      followed?.take(part, this.#parts.clock.nowMs());
     } catch (error) {
       // a changelog with a gap does not end the others' following
       if (followed !== undefined) this.#end(followed, error);
     }
   }
 
+  /** Copies that nothing is written to are renewed too: they have reached what was the end at a time. */
+  #renewWhenDue(): void {
+    if (this.#renewing !== null || !this.#renewal.take()) return;
+    this.#renewing = this.#renew().finally(() => {
+      this.#renewing = null;
+    });
+  }
+
+  async #renew(): Promise<void> {
+    const atMs = this.#parts.clock.nowMs();
+    const waiting = [...this.#followed.values()].filter(({ awaitsKnownEnd }) => !awaitsKnownEnd);
+    try {
+      const bounds = await this.#parts.admin.offsets(waiting.map(({ changelog }) => changelog));
+      const ends = new Map(bounds.map((one) => [partitionId(one), one.highWatermark]));
+      for (const followed of waiting) {
+        const end = ends.get(partitionId(followed.changelog));
+        if (end !== undefined && !followed.awaitsKnownEnd) followed.endedAt({ end, atMs });
+      }
+    } catch {
+      // the copies are older than they might be, and are asked for again in an hour
+    }
+  }
+
   /** @returns whether there is anything to follow */
-  #begin(): boolean {
+  async #begin(): Promise<boolean> {
     const beginning = this.#beginning;
     this.#beginning = [];
     for (const followed of beginning) {
       if (this.#closed || followed.isFinished) {
-        followed.settle();
+        await followed.write().then(
+          () => followed.settle(),
+          (error: unknown) => followed.settle(error),
+        );
         continue;
       }
       this.#followed.set(partitionId(followed.changelog), followed);
@@ -221,6 +314,7 @@ export class ChangelogFollower {
   async close(): Promise<void> {
     this.#closed = true;
     await this.#loop;
+    await this.#renewing;
     await this.#reader.close();
   }
 }

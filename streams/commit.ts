@@ -19,6 +19,7 @@ import {
   partitionId,
 } from './log.ts';
 import { type OutputLane } from './processor.ts';
+import { type ChangelogEnd } from './state/position.ts';
 import { type DeadLettered, type TaskCommit } from './task-commit.ts';
 
 export interface CommitParts {
@@ -63,7 +64,7 @@ export async function commitDrawn(tasks: readonly DrawnTask[], parts: CommitPart
   if (offsets.length > 0) await session.commitOffsets(parts.membership, offsets);
   await session.commit();
 
-  for (const { drawn } of tasks) await drawn.committed(endOf(drawn.changelog, ends));
+  for (const { drawn } of tasks) await drawn.committed(endOf(drawn.changelog, ends, session.isTransactional));
   return count;
 }
 
@@ -94,8 +95,11 @@ async function appendAll(all: readonly DrawnOutputs['drawn'][], parts: Parts, en
   return records.length + batches.reduce((sum, batch) => sum + batch.count, 0);
 }
 
-function endOf(changelog: TopicPartition | null, ends: WrittenEnds): number | null {
-  return changelog === null ? null : (ends.get(partitionId(changelog)) ?? null);
+function endOf(changelog: TopicPartition | null, ends: WrittenEnds, isTransactional: boolean): ChangelogEnd | null {
+  const nextOffset = changelog === null ? undefined : ends.get(partitionId(changelog));
+  if (nextOffset === undefined) return null;
+  // the end of the transaction takes an offset: when it does, is the broker's
+  return { nextOffset, logEnd: isTransactional ? nextOffset + 1 : nextOffset };
 }
 
 function noteEnds(ends: WrittenEnds, writtenTo: Map<string, number>, appended: readonly Appended[]): void {

@@ -6,8 +6,10 @@ import { type CommittedOffset, type EncodedBatch, type Fetched, type RecordSlab,
 import { OutputBatches } from './output-batches.ts';
 import { Standing } from './queries/standing.ts';
 import { type ReadableRows } from './state/committed-rows.ts';
+import { type ChangelogEnd, NO_POSITION } from './state/position.ts';
 import { type RowTable } from './state/row-table.ts';
 import { type OutputLane } from './processor.ts';
+import { Renewal } from './renewal.ts';
 import { isSlabRecordForAnother } from './returned-records.ts';
 import { type StoreWrite } from './store.ts';
 import { type FailurePolicies, SetAside } from './failure-policies.ts';
@@ -65,7 +67,10 @@ export class DirectTask {
   #storedAtMs = 0;
   #storing: Promise<void> | null = null;
   #storeFailure: Error | null = null;
-  #changelogEnd = 0;
+  #changelogEnd: ChangelogEnd = NO_POSITION;
+  /** wall clock at the last commit's draw: by then nobody else had written to the changelog */
+  #committedAsOfMs = 0;
+  readonly #renewal: Renewal;
   steppedCount = 0;
 
   constructor(options: DirectTaskOptions) {
@@ -74,6 +79,7 @@ export class DirectTask {
     this.#setAside = new SetAside(options.policies);
     this.#input = input;
     this.#rows = rows;
+    this.#renewal = new Renewal(options.clock);
     this.topologyName = topology.name;
     this.partition = input.partition;
     this.name = `${topology.name}-${input.partition}`;
@@ -191,7 +197,13 @@ export class DirectTask {
   }
 
   get dirty(): boolean {
-    return this.#doneOffset !== this.#drawnOffset || !this.#outputs.isEmpty || !this.#setAside.isEmpty;
+    const hasUncommitted = this.#doneOffset !== this.#drawnOffset || !this.#outputs.isEmpty || !this.#setAside.isEmpty;
+    return hasUncommitted || this.#isRenewalDue;
+  }
+
+  /** Whether the store should say again that it has everything: a commit is the proof. */
+  get #isRenewalDue(): boolean {
+    return this.#rows !== null && this.#renewal.isDue;
   }
 
   /** Outputs so far, to be appended ahead of the commit. */
@@ -210,6 +222,8 @@ export class DirectTask {
       this.#rows.drawChangelog(this.#changelog, changelog);
       changes = this.#changelog.take();
     }
+    const asOfMs = clock.nowMs();
+    const isRenewal = this.#renewal.take();
     if (this.#rows !== null && this.#storing === null && this.#isStoreDue(this.#rows)) {
       storeWrites = this.#rows.drawStore();
       this.#storedAtMs = clock.monotonicMs();
@@ -228,7 +242,8 @@ export class DirectTask {
       committed: async (changelogEnd) => {
         this.#rows?.committed.committed(changes);
         this.standing.moved([offset]);
-        this.#committed(storeWrites, changelogEnd);
+        this.#committedAsOfMs = asOfMs;
+        this.#committed(storeWrites, changelogEnd, isRenewal);
       },
     };
   }
@@ -237,15 +252,15 @@ export class DirectTask {
     return rows.isStoreDue || this.#options.clock.monotonicMs() - this.#storedAtMs >= STORE_EVERY_MS;
   }
 
-  #committed(writes: readonly StoreWrite[] | null, changelogEnd: number | null): void {
+  #committed(writes: readonly StoreWrite[] | null, changelogEnd: ChangelogEnd | null, isRenewal: boolean): void {
     if (changelogEnd !== null) this.#changelogEnd = changelogEnd;
-    if (writes !== null && writes.length > 0) this.#store(writes);
+    if (writes !== null && (writes.length > 0 || isRenewal)) this.#store(writes);
   }
 
   /** The next commit need not wait for the disk. */
   #store(writes: readonly StoreWrite[]): void {
     if (this.#rows === null) return;
-    this.#storing = this.#rows.writeStore(writes, this.#changelogEnd).then(
+    this.#storing = this.#rows.writeStore(writes, this.#changelogEnd, this.#committedAsOfMs).then(
       () => {
         this.#storing = null;
       },
@@ -265,7 +280,8 @@ export class DirectTask {
     await this.#preparing?.catch(() => undefined);
     await this.#storing;
     // where that fails the store is behind its changelog, as after a kill
-    if (this.#storeFailure === null) await this.#rows?.storeCommitted(this.#changelogEnd).catch(() => undefined);
+    if (this.#storeFailure === null)
+      await this.#rows?.storeCommitted(this.#changelogEnd, this.#committedAsOfMs).catch(() => undefined);
     await this.#rows?.close();
   }
 }

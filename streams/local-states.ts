@@ -4,17 +4,19 @@ import { untilRead } from './changelog-end.ts';
 import { ChangelogFollower, type FollowedChangelog } from './changelog-follower.ts';
 import { type Clock } from './clock.ts';
 import {
+  type ChangelogBounds,
   type LocalStoreParts,
   type OpenedStore,
   type StateName,
   boundsOf,
   isDamaged,
   openLocalStore,
-  storedPosition,
   unreachedBy,
 } from './local-store.ts';
 import { type LogReader } from './log.ts';
 import { Standby } from './standby.ts';
+import { outdatedBy } from './state/forgotten-deletions.ts';
+import { storedPosition } from './state/position.ts';
 import { type StateStore } from './store.ts';
 import { Failure } from '../schemas/failure.ts';
 
@@ -81,7 +83,7 @@ export class LocalStates {
 
   constructor(parts: LocalStatesParts) {
     this.#parts = parts;
-    this.#follower = new ChangelogFollower(parts.reader);
+    this.#follower = new ChangelogFollower(parts);
   }
 
   /** From now on the state is its task's: what is kept of it waits to be handed over. */
@@ -129,17 +131,17 @@ export class LocalStates {
 
   async #restoreInto<T>(
     { name, changelog }: StateName,
-    { store, position, end }: OpenedStore,
+    { store, position, bounds }: OpenedStore,
     signal: AbortSignal,
     use: UseStore<T>,
   ): Promise<T> {
-    const followed = this.#follower.follow(changelog, store, position);
+    const followed = this.#follower.follow(changelog, store, position, bounds);
     this.#restoring.set(name, followed);
     const callOff = (): unknown => followed.finishAt(0).catch(() => undefined);
     signal.addEventListener('abort', callOff, { once: true });
     try {
       await untilRead(
-        followed.finishAt(signal.aborted ? 0 : end),
+        followed.finishAt(signal.aborted ? 0 : bounds.end),
         { changelog, next: () => followed.next, endsAt: (now) => this.#endsAt(name, followed, now) },
         this.#parts,
       );
@@ -149,15 +151,16 @@ export class LocalStates {
     }
     this.restoredRecords += followed.records;
     if (signal.aborted) throw new CalledOff();
-    return use(store, position === 0 && followed.records === 0);
+    return use(store, position.nextOffset === 0 && followed.records === 0);
   }
 
-  #endsAt(name: string, followed: FollowedChangelog, now: number): void {
-    if (followed.until === null || now >= followed.until) return;
+  #endsAt(name: string, followed: FollowedChangelog, now: ChangelogBounds): void {
+    if (followed.until === null || now.end >= followed.until) return;
     this.#parts.notice(
-      `The changelog of ${name} has lost its tail: it ended at ${followed.until}, and ends at ${now} now. What it lost is lost.`,
+      `The changelog of ${name} has lost its tail: it ended at ${followed.until}, and ends at ${now.end} now. What it lost is lost.`,
     );
-    followed.finishAt(now).catch(() => undefined);
+    followed.endedAt(now);
+    followed.finishAt(now.end).catch(() => undefined);
   }
 
   /** @returns null: the copy is of no use */
@@ -165,18 +168,22 @@ export class LocalStates {
     const { name, changelog } = standby.state;
     this.#standbys.delete(name);
     const before = standby.records;
-    const callOff = (): unknown => standby.handOver(0).catch(() => undefined);
+    const callOff = (): unknown => standby.handOverNow().catch(() => undefined);
     signal.addEventListener('abort', callOff, { once: true });
     let store: StateStore | null = null;
     try {
       // before the bounds: afterwards it may have read what was written since
       const stood = standby.position;
-      const bounds = await boundsOf(this.#parts.admin, changelog);
+      const bounds = await boundsOf(this.#parts, changelog);
       const unreached = unreachedBy(bounds, stood);
-      const endsAt = (now: number): unknown => standby.handOver(now).catch(() => undefined);
+      const isWanted = !signal.aborted && unreached === null;
       store = await untilRead(
-        standby.handOver(signal.aborted || unreached !== null ? 0 : bounds.end),
-        { changelog, next: () => standby.position, endsAt },
+        isWanted ? standby.handOverAt(bounds) : standby.handOverNow(),
+        {
+          changelog,
+          next: () => standby.position.nextOffset,
+          endsAt: (now) => standby.handOverAt(now).catch(() => undefined),
+        },
         this.#parts,
       );
       if (signal.aborted) throw new CalledOff();
@@ -186,12 +193,12 @@ export class LocalStates {
           fix: 'Nothing to do: it is thrown away and comes back from the changelog.',
         });
       // it had to begin anew meanwhile, and waits for whoever asks for the bounds anew
-      if (standby.position < bounds.end) {
+      if (standby.position.nextOffset < bounds.end) {
         await store.close();
         return null;
       }
       this.restoredRecords += standby.records - before;
-      return await use(store, standby.position === 0);
+      return await use(store, standby.position.nextOffset === 0);
     } catch (error) {
       await store?.close();
       if (!isDamaged(error)) throw error;
@@ -253,7 +260,9 @@ export class LocalStates {
   async #lookInto(name: string): Promise<KeptStore | null> {
     try {
       const store = await this.#parts.stores.open(name);
-      return { name, position: await storedPosition(store).finally(() => store.close()) };
+      const { nextOffset, asOfMs } = await storedPosition(store).finally(() => store.close());
+      const isOutdated = outdatedBy(asOfMs, this.#parts.clock.nowMs()) !== null;
+      return { name, position: isOutdated ? 0 : nextOffset };
     } catch {
       // damaged: of no use to who might start a task
       return null;
@@ -266,7 +275,7 @@ export class LocalStates {
         ...{ name, role: 'restoring' as const, position: next, end: until, records },
       })),
       ...[...this.#standbys].map(([name, { position, records }]) => ({
-        ...{ name, role: 'standby' as const, position, end: null, records },
+        ...{ name, role: 'standby' as const, position: position.nextOffset, end: null, records },
       })),
     ];
   }

@@ -1,7 +1,8 @@
 // A copy of a state that another instance works on: its changelog is followed into the local store, so that taking over needs the
 // last moment's changes only.
 import { type ChangelogFollower, type FollowedChangelog } from './changelog-follower.ts';
-import { type LocalStoreParts, type StateName, openLocalStore } from './local-store.ts';
+import { type ChangelogBounds, type LocalStoreParts, type StateName, openLocalStore } from './local-store.ts';
+import { NO_POSITION, type StatePosition } from './state/position.ts';
 import { type StateStore } from './store.ts';
 
 export interface StandbyParts extends LocalStoreParts {
@@ -21,12 +22,12 @@ export class Standby {
     this.state = state;
     // a store that turns out to be damaged is followed anew from the beginning
     this.#run = before.then(() =>
-      openLocalStore(parts, state, this.#givenUp.signal, async ({ store, position }) => {
+      openLocalStore(parts, state, this.#givenUp.signal, async ({ store, position, bounds }) => {
         const isAnew = this.#followed !== null;
         this.#followed = null;
         // `until` is of before: the changelog may not reach there any more
         if (isAnew && this.#until !== null) return store;
-        this.#followed = parts.follower.follow(state.changelog, store, position);
+        this.#followed = parts.follower.follow(state.changelog, store, position, bounds);
         if (this.#until !== null) await this.#followed.finishAt(this.#until);
         else await this.#followed.finished;
         return store;
@@ -34,9 +35,9 @@ export class Standby {
     );
   }
 
-  /** changelog offset up to which it has everything */
-  get position(): number {
-    return this.#followed?.next ?? 0;
+  /** up to where it has everything */
+  get position(): StatePosition {
+    return this.#followed?.position ?? NO_POSITION;
   }
 
   get records(): number {
@@ -48,8 +49,18 @@ export class Standby {
     return this.#run;
   }
 
-  /** @returns the store, with everything before `end`; it is the caller's then */
-  handOver(end: number): Promise<StateStore> {
+  /** @returns the store, with everything before the end; it is the caller's then */
+  handOverAt(bounds: ChangelogBounds): Promise<StateStore> {
+    this.#followed?.endedAt(bounds);
+    return this.#handOver(bounds.end);
+  }
+
+  /** @returns the store, as soon as possible; it is the caller's then */
+  handOverNow(): Promise<StateStore> {
+    return this.#handOver(0);
+  }
+
+  #handOver(end: number): Promise<StateStore> {
     this.#until = Math.min(end, this.#until ?? end);
     if (this.#until === 0) this.#givenUp.abort();
     this.#followed?.finishAt(this.#until).catch(() => undefined);
@@ -57,7 +68,7 @@ export class Standby {
   }
 
   async close(): Promise<void> {
-    const store = await this.handOver(0).catch(() => null);
+    const store = await this.handOverNow().catch(() => null);
     await store?.close();
   }
 }

@@ -1,5 +1,6 @@
 // What one commit takes of a task, drawn at one moment: the task may go on while it is written.
 import { type CommittedOffset, type EncodedBatch, type LogRecord, type NewRecord, type TopicPartition } from './log.ts';
+import { type ChangelogEnd } from './state/position.ts';
 import { type Failure } from '../schemas/failure.ts';
 
 export interface DeadLettered {
@@ -27,5 +28,5 @@ export interface TaskCommit {
   /** whose end the local store wants to know; null: it has no changelog */
   readonly changelog: TopicPartition | null;
   /** After the commit: the local stores follow. @param changelogEnd end of what was ever written to the changelog here; null: nothing was */
-  committed(changelogEnd: number | null): Promise<void>;
+  committed(changelogEnd: ChangelogEnd | null): Promise<void>;
 }

@@ -7,7 +7,7 @@ import { Failure } from '../schemas/failure.ts';
 import { type NewRecord, type TopicPartition } from './log.ts';
 import { RECORD_BYTES_MAX } from './record-limit.ts';
 import { ClockHand } from './state/clock-hand.ts';
-import { isPositionKey, positionWrite } from './state/position.ts';
+import { type ChangelogEnd, isPositionKey, positionWrite, renewPosition } from './state/position.ts';
 import { type StateStore, type StoreWrite } from './store.ts';
 
 /** How a value is kept. Law: decode(encode(v)) behaves as v. */
@@ -298,13 +298,20 @@ export class TaskState<V> {
     entry.sizeBytes = sizeBytes;
   }
 
-  /** After the transaction has committed: the same changes go to the local store, with the changelog position. */
-  async written(nextOffset: number | null): Promise<void> {
-    if (this.#unwritten.length === 0) return;
+  /**
+   * After the transaction has committed: the same changes go to the local store, with the changelog position.
+   * @param drained `asOfMs`: wall clock then, nobody else can have written to the changelog before; `isRenewal`: the store is to say
+   * so, changes or none
+   */
+  async written(
+    end: ChangelogEnd | null,
+    { asOfMs, isRenewal }: { readonly asOfMs: number; readonly isRenewal: boolean },
+  ): Promise<void> {
+    if (this.#unwritten.length === 0) return isRenewal ? renewPosition(this.#store, asOfMs) : undefined;
     const [writes, deleted, drains] = [this.#unwritten, this.#deleted, this.#drains];
     this.#unwritten = [];
     this.#deleted = [];
-    await this.#store.write(nextOffset === null ? writes : [...writes, positionWrite(nextOffset)]);
+    await this.#store.write(end === null ? writes : [...writes, positionWrite({ ...end, asOfMs })]);
     this.#written = drains;
     for (const entry of deleted) {
       const isGone = entry.value === undefined && !entry.isDirty && entry.drainedAt <= drains;

@@ -16,6 +16,7 @@ import { type PartsMark, partsMark } from './moved-parts.ts';
 import { type OutputLane, type Processor, type SubTopology, type TaskContext } from './processor.ts';
 import { type FailurePolicies, SetAside } from './failure-policies.ts';
 import { Standing } from './queries/standing.ts';
+import { Renewal } from './renewal.ts';
 import { isForAnother } from './returned-records.ts';
 import { type TaskCommit, type TaskWatermark } from './task-commit.ts';
 import { type ReadableRows } from './state/committed-rows.ts';
@@ -81,6 +82,7 @@ export class Task {
   readonly #setAside: SetAside;
   readonly #policies: FailurePolicies;
   readonly #clock: Clock;
+  readonly #renewal: Renewal;
   readonly #parts: PartsMark | null;
   #stepped = 0;
   #moved = false;
@@ -94,6 +96,7 @@ export class Task {
     this.#setAside = new SetAside(options.policies);
     this.#policies = options.policies;
     this.#clock = options.clock;
+    this.#renewal = new Renewal(options.clock);
     this.#checkedTo = options.checkedTo ?? null;
     const partitions = topology.single
       ? [...new Set(options.inputs.filter((input) => !input.global).map((input) => input.partition))]
@@ -306,6 +309,7 @@ export class Task {
     const { state } = this;
     const watermark = this.#takeWatermark();
     const offsets = this.#offsets();
+    const drawn = { asOfMs: this.#clock.nowMs(), isRenewal: this.#renewal.take() };
     return {
       records,
       batches: [],
@@ -315,7 +319,7 @@ export class Task {
       offsets,
       changelog: state?.changelog ?? null,
       committed: async (changelogEnd) => {
-        await state?.written(changelogEnd);
+        await state?.written(changelogEnd, drawn);
         this.standing.moved(offsets);
         this.#endChecks(offsets);
         await this.#running.committed?.(this.#globalPositions(), this.#merge.nowMs);
@@ -331,6 +335,7 @@ export class Task {
       this.#outputs.length > 0 ||
       this.state?.isDirty === true ||
       !this.#setAside.isEmpty ||
+      (this.state !== null && this.#renewal.isDue) ||
       this.#pendingWatermark() !== null
     );
   }

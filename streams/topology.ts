@@ -1,4 +1,5 @@
 // The map of Millrace, in the data's order: who reads what, keeps what, writes what. Read it first.
+import { CHANGELOG_TOPIC } from './state/forgotten-deletions.ts';
 import { type Definition, type EndpointDefinition, type FeatureViewDefinition } from '../schemas/definitions.ts';
 import { type TopicNames } from '../schemas/topics.ts';
 import { type TopicSpec } from './log.ts';
@@ -161,11 +162,7 @@ export function declaredTopics(
   partitions: number,
 ): readonly TopicSpec[] {
   const data = (name: string): TopicSpec => ({ name, partitions, config: FOR_EVER });
-  const changelog = (name: string): TopicSpec => ({
-    name,
-    partitions,
-    config: { 'cleanup.policy': 'compact', 'retention.ms': '-1' },
-  });
+  const changelog = (name: string): TopicSpec => ({ name, partitions, config: CHANGELOG_TOPIC });
   return [
     ...[...new Set(views.map((view) => view.source.topic))].map(data),
     ...views.flatMap((view) => {

@@ -10,6 +10,7 @@ import { type StageGraph } from './graph-run.ts';
 import { pinnedSlots } from './needed-rows.ts';
 import { type NodeState, StateKeys, nodeStateSerde, timerOfRow } from './node-state.ts';
 import { readableRows, readableStores } from './readable.ts';
+import { CHANGELOG_TOPIC } from '../state/forgotten-deletions.ts';
 import { type Stage, isReadBy, stagesOf } from './stages.ts';
 import { stepsOf } from './steps.ts';
 
@@ -26,8 +27,6 @@ export interface CompiledTopology {
   readonly topics: readonly TopicSpec[];
 }
 
-const COMPACTED = { 'cleanup.policy': 'compact', 'retention.ms': '-1' };
-
 /** @throws Failure `invalid_definition` */
 export function compile(declared: DeclaredTopology, options: CompileOptions): CompiledTopology {
   const stages = stagesOf(declared, options.partitions);
@@ -42,7 +41,7 @@ export function compile(declared: DeclaredTopology, options: CompileOptions): Co
       ...declared.direct.map((stage) => ({
         name: options.changelogTopic(declared.id, stage.name),
         partitions: options.partitions.get(stage.topic) ?? 1,
-        config: COMPACTED,
+        config: CHANGELOG_TOPIC,
       })),
     ],
   };
@@ -119,5 +118,5 @@ function stageTopics(
     .filter((source) => source.isInternal)
     .map((source) => ({ name: topicOf(source), partitions, config: INTERNAL_TOPIC }));
   if (stage.slots.length === 0) return internal;
-  return [...internal, { name: changelogTopic(id, stage.name), partitions, config: COMPACTED }];
+  return [...internal, { name: changelogTopic(id, stage.name), partitions, config: CHANGELOG_TOPIC }];
 }

@@ -26,6 +26,8 @@ export interface CheckpointHeader {
   readonly offset: number;
   /** wall clock, epoch ms */
   readonly takenAtMs: number;
+  /** as of when it has everything, as of the store's position; absent: an older version has written it, and nobody knows */
+  readonly asOfMs?: number;
 }
 
 export interface Row {

@@ -17,7 +17,8 @@
 // changelog is read from its beginning.
 //
 // What must be true of the changelog: it remembers deletions for longer than a checkpoint may be old (`delete.retention.ms`). From one
-// that is older, a key could come back whose deletion has been compacted away; `takenFromMs` keeps those out.
+// that is older, a key could come back whose deletion has been compacted away; `asOfFromMs` keeps those out. How old a checkpoint is
+// its store says: one that is taken today of a store that stands still may be of yesterday.
 import { Failure } from '../../schemas/failure.ts';
 import { type TopicPartition } from '../log.ts';
 import { POSITION_KEY, positionIn } from '../state/position.ts';
@@ -49,8 +50,8 @@ export interface RestoreOptions {
     /** its end: what a checkpoint knows beyond it is of another topic that had this name */
     readonly end: number;
   };
-  /** checkpoints taken earlier are not used: now, less what the changelog remembers deletions for; epoch ms */
-  readonly takenFromMs: number;
+  /** checkpoints of earlier states are not used: now, less what the changelog remembers deletions for; epoch ms */
+  readonly asOfFromMs: number;
   /** the rows that make the store's position, written last */
   position(header: CheckpointHeader): readonly StoreWrite[];
   readonly signal?: AbortSignal;
@@ -89,15 +90,20 @@ export class Checkpoints {
   }
 
   /** @returns null: the store has no position, nothing was ever written to its changelog */
-  async beginAtPosition(store: StateStore, header: Omit<CheckpointHeader, 'offset'>): Promise<BegunCheckpoint | null> {
+  async beginAtPosition(
+    store: StateStore,
+    header: Omit<CheckpointHeader, 'offset' | 'asOfMs'>,
+  ): Promise<BegunCheckpoint | null> {
     const scan = store.scan({ rowsAtATime: SCAN_ROWS })[Symbol.asyncIterator]();
     // the position comes among the first rows: hardly a key lies before it
     const before: Row[] = [];
     for (;;) {
       const next: IteratorResult<Row, unknown> = await scan.next();
       if (next.done === true || Buffer.compare(next.value.key, POSITION_KEY) > 0) break;
-      if (next.value.key.equals(POSITION_KEY))
-        return this.#begun({ ...header, offset: positionIn(next.value.value) }, before, scan, []);
+      if (next.value.key.equals(POSITION_KEY)) {
+        const { nextOffset: offset, asOfMs } = positionIn(next.value.value);
+        return this.#begun({ ...header, offset, asOfMs }, before, scan, []);
+      }
       before.push(next.value);
     }
     await scan.return?.();
@@ -231,7 +237,7 @@ async function* rowsOf(
 }
 
 /** @throws Failure `conflict` */
-function checkFits(name: string, header: CheckpointHeader, { store, changelog, takenFromMs }: RestoreOptions): void {
+function checkFits(name: string, header: CheckpointHeader, { store, changelog, asOfFromMs }: RestoreOptions): void {
   const { topic, partition, start = 0, end } = changelog;
   const unfit = (problem: string): Failure =>
     new Failure('conflict', `The checkpoint ${name} ${problem}.`, {
@@ -242,6 +248,7 @@ function checkFits(name: string, header: CheckpointHeader, { store, changelog, t
     throw unfit(`belongs to the changelog ${header.topic}/${header.partition}, not to ${topic}/${partition}`);
   if (header.offset > end) throw unfit(`is at offset ${header.offset} of a changelog that ends at ${end}`);
   if (header.offset < start) throw unfit(`is at offset ${header.offset} of a changelog that begins at ${start}`);
-  if (header.takenAtMs < takenFromMs)
-    throw unfit(`is older than the changelog remembers deletions, by ${takenFromMs - header.takenAtMs} ms`);
+  if (header.asOfMs === undefined) throw unfit('does not say as of when it is: an older version has written it');
+  if (header.asOfMs < asOfFromMs)
+    throw unfit(`is older than the changelog remembers deletions, by ${asOfFromMs - header.asOfMs} ms`);
 }

@@ -3,13 +3,11 @@
 import { Failure } from '../../schemas/failure.ts';
 import { type Clock } from '../clock.ts';
 import { type ChangelogBounds, type StateName } from '../local-store.ts';
+import { oldestUsableMs } from '../state/forgotten-deletions.ts';
 import { positionWrite } from '../state/position.ts';
 import { type StateStores } from '../store.ts';
 import { type CheckpointStorage } from './checkpoint-storage.ts';
 import { Checkpoints } from './checkpoints.ts';
-
-/** Kafka remembers deletions for a day unless a topic says otherwise (`delete.retention.ms`); an hour is left for the reading. */
-const AGE_MS_MAX = 82_800_000;
 
 export interface FromCheckpointParts {
   readonly stores: StateStores;
@@ -22,7 +20,7 @@ export interface FromCheckpointParts {
 export async function fromCheckpoint(
   { stores, storage, clock, notice }: FromCheckpointParts,
   { name, changelog }: StateName,
-  { start, end }: ChangelogBounds,
+  { start, end }: Pick<ChangelogBounds, 'start' | 'end'>,
   signal: AbortSignal,
 ): Promise<void> {
   const checkpoints = new Checkpoints(storage);
@@ -31,8 +29,8 @@ export async function fromCheckpoint(
       notice(`The checkpoint ${foreign} was of another log, whose changelog went beyond ${end}: it is deleted.`);
     const { restored, skipped } = await checkpoints.restore({
       ...{ stores, store: name, changelog: { ...changelog, start, end }, signal },
-      takenFromMs: clock.nowMs() - AGE_MS_MAX,
-      position: ({ offset }) => [positionWrite(offset)],
+      asOfFromMs: oldestUsableMs(clock.nowMs()),
+      position: ({ offset, asOfMs = 0 }) => [positionWrite({ nextOffset: offset, logEnd: offset, asOfMs })],
     });
     for (const { failure } of skipped) notice(failure.advice);
     if (restored === null) return;

@@ -120,7 +120,7 @@ export class TaskCheckpoints {
     // whoever works on the state by now has others of his own
     if (abort.signal.aborted) return;
     // not beyond this store: one that does not know yet that the task is another's may stand behind its successor's checkpoints
-    const { end } = await boundsOf(this.#parts.admin, state.changelog);
+    const { end } = await boundsOf(this.#parts, state.changelog);
     await this.#checkpoints.dropBeyond(state.changelog, end);
     await this.#checkpoints.prune(state.changelog, KEPT);
   }

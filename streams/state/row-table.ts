@@ -10,7 +10,7 @@ import { type StateStore, type StoreWrite } from '../store.ts';
 import { ArenaRow } from './arena-row.ts';
 import { CommittedRows } from './committed-rows.ts';
 import { isPacked } from './packed-rows.ts';
-import { isPositionKey, positionWrite } from './position.ts';
+import { type ChangelogEnd, isPositionKey, positionWrite, renewPosition } from './position.ts';
 import { type Row, type RowSerde } from './row.ts';
 import { RowArena } from './row-arena.ts';
 
@@ -177,10 +177,15 @@ export class RowTable {
     return writes.all;
   }
 
-  async writeStore(writes: readonly StoreWrite[], nextOffset: number): Promise<void> {
+  /**
+   * @param end of the changelog, with these writes
+   * @param asOfMs wall clock when they were drawn; it is written even where there are none
+   */
+  async writeStore(writes: readonly StoreWrite[], end: ChangelogEnd, asOfMs: number): Promise<void> {
     const draw = this.#draws;
     const { commits } = this.committed;
-    await this.#store.write([...writes, positionWrite(nextOffset)]);
+    if (writes.length === 0) await renewPosition(this.#store, asOfMs);
+    else await this.#store.write([...writes, positionWrite({ ...end, asOfMs })]);
     this.committed.stored(commits);
     this.#stored = draw;
   }
@@ -189,11 +194,11 @@ export class RowTable {
    * Writes what the store lacks of the commits so far, as it was committed: memory may be ahead of that. For the end, when nothing is
    * being written.
    */
-  async storeCommitted(nextOffset: number): Promise<void> {
+  async storeCommitted(end: ChangelogEnd, asOfMs: number): Promise<void> {
     const { commits } = this.committed;
     const writes = this.committed.unstored();
     if (writes.length === 0) return;
-    await this.#store.write([...writes, positionWrite(nextOffset)]);
+    await this.#store.write([...writes, positionWrite({ ...end, asOfMs })]);
     this.committed.stored(commits);
   }
 

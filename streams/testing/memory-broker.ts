@@ -72,7 +72,7 @@ export class MemoryBroker {
     this.#transactions = new TransactionCoordinator({
       mark: (at, producer, committed) => {
         // a topic that was deleted meanwhile needs no marker
-        this.#topics.get(at.topic)?.partitions[at.partition]?.mark(producer, committed, this.#nowMs());
+        this.#topics.get(at.topic)?.partitions[at.partition]?.mark(producer, committed);
         this.#notify(at);
       },
       endOffsets: (group, { producerId }, committed) => this.#groups.endTransaction(group, producerId, committed),
@@ -164,11 +164,7 @@ export class MemoryBroker {
     this.#check(topic, records);
     if (transactionalId !== null && !log.isOpenFor(producer))
       this.#transactions.verify(transactionalId, producer, { partition: at });
-    const baseOffset = log.append(
-      records,
-      { ...producer, sequence, transactional: transactionalId !== null },
-      this.#nowMs(),
-    );
+    const baseOffset = log.append(records, { ...producer, sequence, transactional: transactionalId !== null });
     this.#notify(at);
     return baseOffset;
   }
@@ -257,9 +253,10 @@ export class MemoryBroker {
     return this.#groups.offsets(group, partitions);
   }
 
-  /** Runs the log cleaner over a topic. */
+  /** Runs the log cleaner over a topic; it goes by the wall clock. */
   compact(topic: string, keepDeletionsMs = DELETE_RETENTION_MS): void {
-    for (const log of this.#topics.get(topic)?.partitions ?? []) log.compact(this.#nowMs(), keepDeletionsMs);
+    for (const log of this.#topics.get(topic)?.partitions ?? [])
+      log.compact(this.#options.clock.nowMs(), keepDeletionsMs);
   }
 
   /** Partitions begin at these offsets from now on; those that are refused leave the others to be done. */

@@ -13,7 +13,8 @@ interface Batch extends Producer {
   /** stays as it was when compaction has taken records out of the batch */
   readonly endOffset: number;
   readonly kind: 'data' | 'marker';
-  readonly writtenMs: number;
+  /** when the log cleaner takes deletions out of it; null: it has not been here yet */
+  deletionsGoMs: number | null;
   records: readonly LogRecord[];
   /** part of a transaction that was aborted: no read_committed reader sees it */
   aborted: boolean;
@@ -75,7 +76,6 @@ export class PartitionLog {
   append(
     records: readonly NewRecord[],
     producer: Producer & { readonly sequence: number; readonly transactional: boolean },
-    nowMs: number,
   ): number {
     const state = this.#stateOf(producer);
     const { sequence, transactional } = producer;
@@ -84,7 +84,7 @@ export class PartitionLog {
     if (sequence !== state.nextSequence)
       throw new BrokerError('out_of_order_sequence', `sequence ${sequence} where ${state.nextSequence} was expected`);
     const baseOffset = this.#end;
-    const batch = this.#add(producer, 'data', records.length, nowMs);
+    const batch = this.#add(producer, 'data', records.length);
     batch.records = records.map((record, index) => this.#stored(record, baseOffset + index));
     state.nextSequence += records.length;
     state.recent = [...state.recent, { sequence, count: records.length, baseOffset }].slice(-RECENT_BATCHES);
@@ -108,11 +108,11 @@ export class PartitionLog {
     return { topic, partition, offset, timestampMs, key, value, headers };
   }
 
-  #add({ producerId, epoch }: Producer, kind: Batch['kind'], count: number, nowMs: number): Batch {
+  #add({ producerId, epoch }: Producer, kind: Batch['kind'], count: number): Batch {
     const baseOffset = this.#end;
     this.#end += count;
     const batch: Batch = {
-      ...{ producerId, epoch, kind, baseOffset, endOffset: this.#end, writtenMs: nowMs },
+      ...{ producerId, epoch, kind, baseOffset, endOffset: this.#end, deletionsGoMs: null },
       ...{ records: [], aborted: false },
     };
     this.#batches.push(batch);
@@ -120,11 +120,11 @@ export class PartitionLog {
   }
 
   /** The end of a transaction: a control record, which takes an offset. */
-  mark(producer: Producer, committed: boolean, nowMs: number): void {
+  mark(producer: Producer, committed: boolean): void {
     const state = this.#stateOf(producer);
     for (const batch of state.open ?? []) batch.aborted = !committed;
     state.open = null;
-    this.#add(producer, 'marker', 1, nowMs);
+    this.#add(producer, 'marker', 1);
   }
 
   isInRange(offset: number): boolean {
@@ -171,7 +171,8 @@ export class PartitionLog {
 
   /**
    * What the log cleaner does: of each key the newest committed record stays, up to the last stable offset; offsets stay as they
-   * are. Deletions stay for `keepDeletionsMs`, so that a reader that stands behind them can still learn of them.
+   * are. Deletions stay for `keepDeletionsMs` after they were cleaned first, and with that what they delete went (KIP-534): so that a
+   * reader that has read the one can still learn of the other.
    */
   compact(nowMs: number, keepDeletionsMs: number): void {
     const stableEnd = this.stableEnd;
@@ -182,9 +183,10 @@ export class PartitionLog {
       for (const { key, offset } of batch.records) if (key !== null) newest.set(key.toString('latin1'), offset);
     }
     for (const batch of cleanable) {
+      const deletionsGoMs = (batch.deletionsGoMs ??= nowMs + keepDeletionsMs);
       batch.records = batch.records.filter(({ key, value, offset }) => {
         if (batch.aborted || key === null || newest.get(key.toString('latin1')) !== offset) return false;
-        return value !== null || nowMs - batch.writtenMs < keepDeletionsMs;
+        return value !== null || nowMs < deletionsGoMs;
       });
     }
     // batches that are empty now are gone; the last one stays, so that a reader still gets to the end of what it can see

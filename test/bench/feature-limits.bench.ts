@@ -103,7 +103,7 @@ async function loop(fetched: readonly Fetched[], outputs: EncodedBatch[]): Promi
       const drawn = task.draw();
       for (const batch of [...drawn.batches, ...drawn.changes.batches]) bytes += batch.bytes.length;
       outputs.push(...drawn.batches);
-      await drawn.committed(0);
+      await drawn.committed({ nextOffset: 0, logEnd: 0 });
     }
     uncommitted = 0;
   };

@@ -88,7 +88,7 @@ export class LoneTask {
     if (deadLetters.length > 0) throw new Error('a record was set aside', { cause: deadLetters[0]?.failure });
     this.#changelogEnd += changes.records.length;
     this.commits += 1;
-    await committed(this.#changelogEnd);
+    await committed({ nextOffset: this.#changelogEnd, logEnd: this.#changelogEnd });
     this.#written(records);
   }
 

@@ -21,7 +21,10 @@ export const FAULTS = [
   'compact',
 ] as const;
 
-export type FaultKind = (typeof FAULTS)[number];
+/** All stand still for a day, the log forgets what was deleted, and one that was away for longer comes back alone, as it had been. */
+const DAY_AWAY = 'a day away';
+
+export type FaultKind = (typeof FAULTS)[number] | typeof DAY_AWAY;
 
 export interface Fault {
   readonly atMs: number;
@@ -37,6 +40,15 @@ export function drawFaults(random: Random, spanMs: number): Fault[] {
   })).sort((a, b) => a.atMs - b.atMs);
 }
 
+/**
+ * In the middle of everything, or when all is done, and most has been deleted.
+ * @param random of its own: other faults are what they were
+ */
+export function drawDaysAway(random: Random, spanMs: number): Fault[] {
+  const times = [random.next() * spanMs, Number.POSITIVE_INFINITY].filter(() => random.chance(0.2));
+  return times.map((atMs) => ({ atMs, kind: DAY_AWAY }));
+}
+
 export interface Scene {
   readonly world: World;
   readonly instances: readonly Instance[];
@@ -46,6 +58,9 @@ export interface Scene {
 }
 
 const DOWN_MS_MAX = 800;
+function compact({ changelogs, observer }: Scene): void {
+  for (const topic of changelogs) observer.compact(topic);
+}
 
 export function inflict(kind: FaultKind, scene: Scene): void {
   const { world, instances, random } = scene;
@@ -81,10 +96,26 @@ export function inflict(kind: FaultKind, scene: Scene): void {
       return;
     }
     case 'compact':
-      for (const topic of scene.changelogs) scene.observer.compact(topic);
-      return;
+      return compact(scene);
+    case DAY_AWAY:
+      return comeBackAfterADay(one, scene);
     default:
       return harmState(kind, one, scene);
+  }
+}
+
+function comeBackAfterADay(one: Instance, scene: Scene): void {
+  const { world, instances, random } = scene;
+  for (const each of instances) each.kill('is killed');
+  for (const store of one.disk.names) one.disk.putBack(store, random);
+  // deletions go a day after the log cleaner has met them
+  compact(scene);
+  world.standStill();
+  compact(scene);
+  one.start();
+  for (const other of instances) {
+    if (other === one) continue;
+    world.time.schedule(random.int(SESSION_TIMEOUT_MS, 4 * SESSION_TIMEOUT_MS), () => other.start());
   }
 }
 

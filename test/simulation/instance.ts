@@ -17,7 +17,7 @@ export const DEAD_LETTERS = 'dead-letters';
 export interface Mutation {
   readonly name: string;
   log?(log: Log, around: { readonly disk: Disk; readonly process: SimulatedProcess }): Log;
-  stores?(stores: StateStores): StateStores;
+  stores?(stores: StateStores, process: SimulatedProcess): StateStores;
 }
 
 export interface InstanceOptions {
@@ -98,7 +98,7 @@ export class Instance {
       ...{ broker: world.broker, clock, network, clientId: process.name, retryForMs: RETRY_FOR_MS },
     });
     const stores = disk.storesOf(process);
-    const mutated = mutation?.stores?.(stores) ?? stores;
+    const mutated = mutation?.stores?.(stores, process) ?? stores;
     return {
       ...{ spec: workload.spec(process, stores), log: mutation?.log?.(plain, { disk, process }) ?? plain },
       ...{ clock, stores: mutated, instance: this.name, commitIntervalMs, guarantee: workload.guarantee },

@@ -10,6 +10,7 @@ import {
   type TransactionSession,
   partitionId,
 } from '../../streams/log.ts';
+import { POSITION_KEY, positionIn, positionWrite } from '../../streams/state/position.ts';
 import { type StateStore, type StateStores, type StoreWrite } from '../../streams/store.ts';
 import { recordsOfBatch } from '../../streams/testing/memory-slab.ts';
 import { MemoryMembership } from '../../streams/testing/memory-membership.ts';
@@ -180,20 +181,28 @@ function changedStores(stores: StateStores, by: (store: StateStore, name: string
   };
 }
 
-function changedStore(store: StateStore, write: (writes: readonly StoreWrite[]) => readonly StoreWrite[]): StateStore {
+interface ChangedStore {
+  write?(writes: readonly StoreWrite[]): readonly StoreWrite[];
+  /** a value that is read by its key */
+  read?(key: Buffer, value: Buffer | null): Buffer | null;
+}
+
+function changedStore(store: StateStore, by: ChangedStore): StateStore {
   return {
-    multiGet: (keys) => store.multiGet(keys),
-    write: (writes) => store.write(write(writes)),
+    multiGet: async (keys) => {
+      const values = await store.multiGet(keys);
+      return keys.map((key, index) => by.read?.(key, values[index] ?? null) ?? values[index] ?? null);
+    },
+    write: (writes) => store.write(by.write?.(writes) ?? writes),
     scan: (range) => store.scan(range),
     close: () => store.close(),
   };
 }
 
 function ahead({ key, value }: StoreWrite): StoreWrite {
-  if (key[0] !== 0 || value?.length !== 8) return { key, value };
-  const further = Buffer.from(value);
-  further.writeBigInt64BE(further.readBigInt64BE(0) + 2n);
-  return { key, value: further };
+  if (!key.equals(POSITION_KEY) || value === null) return { key, value };
+  const position = positionIn(value);
+  return positionWrite({ ...position, nextOffset: position.nextOffset + 2 });
 }
 
 export const MUTATIONS: readonly (() => Mutation)[] = [
@@ -261,13 +270,25 @@ export const MUTATIONS: readonly (() => Mutation)[] = [
       name: 'now and then a changed key is not written to the local store',
       stores: (stores) =>
         changedStores(stores, (store) =>
-          changedStore(store, (writes) => writes.filter(({ key }) => key[0] === 0 || !isDropped())),
+          changedStore(store, { write: (writes) => writes.filter(({ key }) => key[0] === 0 || !isDropped()) }),
         ),
     };
   },
   () => ({
     name: 'a local store claims to have more of its changelog than it has',
-    stores: (stores) => changedStores(stores, (store) => changedStore(store, (writes) => writes.map(ahead))),
+    stores: (stores) => changedStores(stores, (store) => changedStore(store, { write: (writes) => writes.map(ahead) })),
+  }),
+  () => ({
+    name: 'a local store claims to have followed its changelog until now',
+    stores: (stores, { clock }) =>
+      changedStores(stores, (store) =>
+        changedStore(store, {
+          read: (key, value) => {
+            if (!key.equals(POSITION_KEY) || value === null) return value;
+            return positionWrite({ ...positionIn(value), asOfMs: clock.nowMs() }).value;
+          },
+        }),
+      ),
   }),
   () => ({
     name: 'a state is restored only as far as its changelog can be read just now',

@@ -2,6 +2,7 @@
 // change of what seeds draw (workloads, faults, noise) makes them say less, then seeds are to be looked for anew.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { FAULTS } from './faults.ts';
 import { describe } from './report.ts';
 import { runSeed } from './run-seed.ts';
 import { WORKLOADS } from './workloads.ts';
@@ -102,7 +103,7 @@ const FOUND: readonly Found[] = [
 for (const { what, seeds } of FOUND) {
   test(`found: ${what}`, async () => {
     for (const [workload, seed] of seeds) {
-      const result = await runSeed({ seed, workload: WORKLOADS[workload] });
+      const result = await runSeed({ seed, workload: WORKLOADS[workload], faults: FAULTS });
       assert.ok(result.violation === null, describe(result));
     }
   });

@@ -1,5 +1,5 @@
 // One run from one seed: the same seed gives the same run, step by step.
-import { type FaultKind, type Scene, drawFaults, inflict } from './faults.ts';
+import { type FaultKind, type Scene, drawDaysAway, drawFaults, inflict } from './faults.ts';
 import { Disk } from './disk.ts';
 import { Instance, type Mutation, DEAD_LETTERS, WATERMARKS } from './instance.ts';
 import { Observer, positionOf } from './observer.ts';
@@ -15,6 +15,8 @@ const LEAVING_MS_MAX = 60_000;
 const SETTLING_MS_MAX = 200_000;
 /** How long a complete run is watched for what comes too much. */
 const WATCHED_MS = 400;
+/** All are killed, come back one after the other, and have their states. */
+const COMING_BACK_MS = 5000;
 
 export interface RunOptions {
   readonly seed: number;
@@ -63,10 +65,20 @@ export async function runSeed({ seed, workload: make, mutation, faults: only }: 
   });
   const changelogs = workload.topics.map(({ name }) => name).filter((name) => name.startsWith('changelog.'));
   const scene: Scene = { world, instances, observer, random: random.fork(), changelogs };
-  const faults = drawFaults(random, spanMs).filter(({ kind }) => only === undefined || only.includes(kind));
-  for (const { atMs, kind } of faults) world.time.schedule(atMs, () => inflict(kind, scene));
+  // idle inputs go on by the wall clock, and a day is longer than any of them
+  const daysAway = workload.idleTimeoutMs === null ? drawDaysAway(new Random(seed ^ 0xda7), spanMs) : [];
+  const faults = [...drawFaults(random, spanMs), ...daysAway].filter(
+    ({ kind }) => only === undefined || only.includes(kind),
+  );
+  for (const { atMs, kind } of faults.filter(({ atMs }) => atMs <= spanMs))
+    world.time.schedule(atMs, () => inflict(kind, scene));
+  const atTheEnd = (): boolean => {
+    const last = faults.filter(({ atMs }) => atMs > spanMs);
+    for (const { kind } of last) inflict(kind, scene);
+    return last.length > 0;
+  };
 
-  const run = new Run(world, observer, instances, new Upstream(world, workload));
+  const run = new Run(world, observer, instances, new Upstream(world, workload), atTheEnd);
   const violation = await run.toTheEnd(spanMs);
   return {
     ...{ seed, workload: workload.name, violation, steps: run.steps, simulatedMs: world.time.elapsedMs },
@@ -97,13 +109,22 @@ class Run {
   readonly #observer: Observer;
   readonly #instances: readonly Instance[];
   readonly #upstream: Upstream;
+  readonly #atTheEnd: () => boolean;
   steps = 0;
 
-  constructor(world: World, observer: Observer, instances: readonly Instance[], upstream: Upstream) {
+  /** @param atTheEnd when all has come something may still happen; gives whether it did */
+  constructor(
+    world: World,
+    observer: Observer,
+    instances: readonly Instance[],
+    upstream: Upstream,
+    atTheEnd: () => boolean,
+  ) {
     this.#world = world;
     this.#observer = observer;
     this.#instances = instances;
     this.#upstream = upstream;
+    this.#atTheEnd = atTheEnd;
   }
 
   async toTheEnd(spanMs: number): Promise<Error | null> {
@@ -118,8 +139,9 @@ class Run {
       this.#heal();
       const isDone = (): boolean => this.#upstream.done && this.#observer.complete;
       await this.#stepUntil(isDone, SETTLING_MS_MAX, 'all has come');
+      const watchedMs = this.#atTheEnd() ? COMING_BACK_MS : WATCHED_MS;
       const completeMs = this.#world.time.elapsedMs;
-      await this.#stepUntil(() => this.#world.time.elapsedMs > completeMs + WATCHED_MS, LEAVING_MS_MAX, 'the end');
+      await this.#stepUntil(() => this.#world.time.elapsedMs > completeMs + watchedMs, LEAVING_MS_MAX, 'the end');
       await this.#leave();
       this.#checkDisks();
       return null;

@@ -70,7 +70,7 @@ export class SimulatedProcess {
   }
 
   readonly clock: Clock = {
-    nowMs: () => this.#world.time.clock.nowMs() + this.#skewMs,
+    nowMs: () => this.#world.nowMs() + this.#skewMs,
     monotonicMs: () => this.#world.time.elapsedMs,
     sleep: (ms, signal) => this.#gated(this.#world.time.sleep(ms, signal)),
   };

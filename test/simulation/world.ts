@@ -27,6 +27,8 @@ const SLOW_MS = 150;
 /** how long a client takes to give a request up for lost */
 const GIVE_UP_MS = 120;
 const TRACE_LINES = 400;
+/** More than a changelog remembers deletions. */
+const STANDSTILL_MS = 90_000_000;
 
 /** What a simulation found to be wrong. */
 export class Violation extends Error {
@@ -53,6 +55,7 @@ export class World {
   readonly broker: MemoryBroker;
   noise: Noise;
   violation: unknown = null;
+  #stoodStillMs = 0;
   readonly #trace: string[] = [];
   #brokerUp = true;
   /** grows with each restart: connections of before are broken */
@@ -65,7 +68,7 @@ export class World {
     this.noise = noise;
     const markers = this.random.fork();
     this.broker = new MemoryBroker({
-      clock: this.time.clock,
+      clock: { ...this.time.clock, nowMs: () => this.nowMs() },
       ...{ sessionTimeoutMs: SESSION_TIMEOUT_MS, heartbeatIntervalMs: 100, fetchWaitMs: 40, fetchBytesMax },
       defer: (what, action) => this.#writeMarker(what, action, markers, markerDelayMs),
     });
@@ -77,6 +80,17 @@ export class World {
       this.note('broker', what);
       action();
     });
+  }
+
+  /** wall clock, epoch ms */
+  nowMs(): number {
+    return this.time.clock.nowMs() + this.#stoodStillMs;
+  }
+
+  /** All machines are suspended for a day, and go on: only their wall clocks show it. */
+  standStill(): void {
+    this.#stoodStillMs += STANDSTILL_MS;
+    this.note('world', 'goes on after a day');
   }
 
   note(who: string, what: string): void {

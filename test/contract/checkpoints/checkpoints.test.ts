@@ -14,8 +14,12 @@ import { memoryStores } from '../../../streams/memory-store.ts';
 import { type StateStore, type StateStores, type StoreWrite } from '../../../streams/store.ts';
 
 const POSITION = Buffer.from('\0changelog-position');
-const HEADER: CheckpointHeader = { store: 'app.s-0', topic: 'changelog', partition: 0, offset: 0, takenAtMs: 1_000 };
-const TAKEN_FROM_MS = 500;
+const AS_OF_MS = 1_000;
+const HEADER: CheckpointHeader = {
+  ...{ store: 'app.s-0', topic: 'changelog', partition: 0, offset: 0 },
+  ...{ takenAtMs: 2_000, asOfMs: AS_OF_MS },
+};
+const AS_OF_FROM_MS = 500;
 
 const positionOf = ({ offset }: { readonly offset: number }): StoreWrite[] => [
   { key: POSITION, value: Buffer.from(String(offset)) },
@@ -66,7 +70,7 @@ function restoring(stores: StateStores, more: Partial<RestoreOptions> = {}): Res
     stores,
     store: HEADER.store,
     changelog: { topic: HEADER.topic, partition: HEADER.partition, end: 10_000 },
-    takenFromMs: TAKEN_FROM_MS,
+    asOfFromMs: AS_OF_FROM_MS,
     position: positionOf,
     ...more,
   };
@@ -158,8 +162,13 @@ function suite(
     assert.equal(await offsetOf({ changelog: { topic: 'changelog', partition: 0, end: 0 } }), null);
     assert.equal(await offsetOf({ changelog: { topic: 'changelog', partition: 1, end: 9_999 } }), null);
     assert.equal(await offsetOf({ changelog: { topic: 'other', partition: 0, end: 9_999 } }), null);
-    assert.equal(await offsetOf({ takenFromMs: HEADER.takenAtMs + 1 }), null);
-    assert.equal(await offsetOf({ takenFromMs: HEADER.takenAtMs }), 3_000);
+    assert.equal(await offsetOf({ asOfFromMs: AS_OF_MS + 1 }), null);
+    assert.equal(await offsetOf({ asOfFromMs: AS_OF_MS }), 3_000);
+    const store = await stores.open('old');
+    const old = { store: HEADER.store, topic: HEADER.topic, partition: 0, offset: 4_000, takenAtMs: 2_000 };
+    await (await checkpoints.begin(store, old, [])).write();
+    assert.equal(await offsetOf({}), 3_000, 'an older version did not say as of when it was');
+    await store.close();
   });
 
   test(`${name}: pruning keeps the newest, and two at least; stores do not see each other's`, async () => {

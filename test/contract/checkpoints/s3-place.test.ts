@@ -9,9 +9,8 @@ import { type CheckpointStorage } from '../../../streams/checkpoints/checkpoint-
 import { Checkpoints } from '../../../streams/checkpoints/checkpoints.ts';
 import { fromCheckpoint } from '../../../streams/checkpoints/from-checkpoint.ts';
 import { TaskCheckpoints } from '../../../streams/checkpoints/task-checkpoints.ts';
-import { storedPosition } from '../../../streams/local-store.ts';
 import { memoryStores } from '../../../streams/memory-store.ts';
-import { positionWrite } from '../../../streams/state/position.ts';
+import { positionWrite, storedPosition } from '../../../streams/state/position.ts';
 import { type MotoServer, startMoto } from './moto-server.ts';
 
 process.env['AWS_ACCESS_KEY_ID'] = 'any';
@@ -45,7 +44,7 @@ test('s3: what a task has is written now and then, and is what another machine b
   const notice = (text: string): unknown => notices.push(text);
   const store = await memoryStores().open(STATE.name);
   const row = { key: Buffer.from('a'), value: Buffer.from('1') };
-  await store.write([row, positionWrite(POSITION)]);
+  await store.write([row, positionWrite({ nextOffset: POSITION, logEnd: POSITION, asOfMs: systemClock.nowMs() })]);
   const offsets = async () => [{ ...STATE.changelog, start: 0, end: 600, highWatermark: 600 }];
   const writing = new TaskCheckpoints({
     storage: await place(),
@@ -63,7 +62,7 @@ test('s3: what a task has is written now and then, and is what another machine b
   const parts = { stores, storage: elsewhere, clock: systemClock, notice };
   await fromCheckpoint(parts, STATE, { start: 0, end: 600 }, new AbortController().signal);
   const restored = await stores.open(STATE.name);
-  assert.equal(await storedPosition(restored), POSITION);
+  assert.equal((await storedPosition(restored)).nextOffset, POSITION);
   assert.deepEqual(await restored.multiGet([row.key]), [row.value]);
   assert.deepEqual(notices, [
     `The state store ${STATE.name} has 1 rows from a checkpoint at ${POSITION}; its changelog ends at 600.`,

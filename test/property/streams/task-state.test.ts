@@ -133,7 +133,8 @@ class Pair {
 
   async #write(): Promise<void> {
     // what comes while the store is written waits for the next time
-    const writing = [this.#bounded.written(this.#changes), this.#whole.written(this.#changes)];
+    const end = { nextOffset: this.#changes, logEnd: this.#changes };
+    const writing = [this.#bounded, this.#whole].map((state) => state.written(end, { asOfMs: 0, isRenewal: false }));
     this.#sweep();
     this.#check();
     await Promise.all(writing);
@@ -165,7 +166,11 @@ class Pair {
   async stored(which: 0 | 1): Promise<readonly (readonly [string, string])[]> {
     const rows: [string, string][] = [];
     for await (const { key: bytes, value } of (await this.#stores[which].open('state')).scan({}))
-      rows.push(bytes.equals(POSITION_KEY) ? ['position', String(positionIn(value))] : [String(bytes), String(value)]);
+      rows.push(
+        bytes.equals(POSITION_KEY)
+          ? ['position', String(positionIn(value).nextOffset)]
+          : [String(bytes), String(value)],
+      );
     return rows;
   }
 }

@@ -5,9 +5,10 @@ import { systemClock } from '../../../infra/clock.ts';
 import { type CheckpointStorage } from '../../../streams/checkpoints/checkpoint-storage.ts';
 import { Checkpoints } from '../../../streams/checkpoints/checkpoints.ts';
 import { memoryStorage } from '../../../streams/checkpoints/memory-storage.ts';
+import { fromCheckpoint } from '../../../streams/checkpoints/from-checkpoint.ts';
 import { TaskCheckpoints } from '../../../streams/checkpoints/task-checkpoints.ts';
 import { memoryStores } from '../../../streams/memory-store.ts';
-import { positionWrite } from '../../../streams/state/position.ts';
+import { NO_POSITION, positionWrite, storedPosition } from '../../../streams/state/position.ts';
 import { type StateStore } from '../../../streams/store.ts';
 
 const STATE = { name: 'app.rows-0', changelog: { topic: 'changelog', partition: 0 } };
@@ -38,9 +39,10 @@ class Scene {
   }
 }
 
-async function storeAt(position: number): Promise<StateStore> {
+async function storeAt(position: number, asOfMs = systemClock.nowMs()): Promise<StateStore> {
   const store = await memoryStores().open(STATE.name);
-  await store.write([{ key: Buffer.from('a'), value: Buffer.from('1') }, positionWrite(position)]);
+  const at = { nextOffset: position, logEnd: position, asOfMs };
+  await store.write([{ key: Buffer.from('a'), value: Buffer.from('1') }, positionWrite(at)]);
   return store;
 }
 
@@ -74,4 +76,24 @@ test('one whose task has gone while its checkpoint was written deletes nothing',
   await scene.until(async () => removed !== null && (await scene.offsets()).includes(50));
   await systemClock.sleep(100);
   assert.deepEqual(await scene.offsets(), [END + 1, 50, 30, 20, 10]);
+});
+
+test('a checkpoint of a store that stands still is as old as the store, not as its taking', async () => {
+  const scene = new Scene();
+  const notice = (text: string): unknown => scene.notices.push(text);
+  for (const [hours, position] of [
+    [25, null],
+    [20, 10],
+  ] as const) {
+    const asOfMs = Math.floor(systemClock.nowMs()) - hours * 3_600_000;
+    const header = { store: STATE.name, ...STATE.changelog, takenAtMs: systemClock.nowMs() };
+    const begun = await new Checkpoints(scene.storage).beginAtPosition(await storeAt(10, asOfMs), header);
+    await begun?.write();
+    const stores = memoryStores();
+    const parts = { stores, storage: scene.storage, clock: systemClock, notice };
+    await fromCheckpoint(parts, STATE, { start: 0, end: END }, new AbortController().signal);
+    const restored = await storedPosition(await stores.open(STATE.name));
+    assert.deepEqual(restored, position === null ? NO_POSITION : { nextOffset: position, logEnd: position, asOfMs });
+  }
+  assert.match(scene.notices[0] ?? '', /is older than the changelog remembers deletions/);
 });

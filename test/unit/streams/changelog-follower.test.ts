@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ChangelogFollower } from '../../../streams/changelog-follower.ts';
+import { systemClock } from '../../../infra/clock.ts';
+import { ChangelogFollower, type ChangelogFollowerParts } from '../../../streams/changelog-follower.ts';
 import { type Fetched, type LogReader } from '../../../streams/log.ts';
 import { memoryStores } from '../../../streams/memory-store.ts';
-import { POSITION_KEY, positionIn } from '../../../streams/state/position.ts';
+import { NO_POSITION, POSITION_KEY, storedPosition } from '../../../streams/state/position.ts';
 import { type StateStore, type StoreWrite } from '../../../streams/store.ts';
 import { slabsOf } from '../../../streams/testing/memory-slab.ts';
 
@@ -27,6 +28,12 @@ function readerOfAll(): LogReader {
     poll: async () => fetches.splice(0, 1),
     endOf: () => null,
   };
+}
+
+const START = { ...NO_POSITION, asOfMs: Math.floor(systemClock.nowMs()) };
+
+function parts(): ChangelogFollowerParts {
+  return { reader: readerOfAll(), admin: { offsets: async () => [] }, clock: systemClock };
 }
 
 /** Every other write takes longer than the one that follows; the write with the number `failing` fails at once. */
@@ -62,24 +69,26 @@ class SlowStore {
 test('everything is in the store, and its position is written when nothing else is on its way', async () => {
   const store = await memoryStores().open('all');
   const slow = new SlowStore(store, null);
-  const follower = new ChangelogFollower(readerOfAll());
-  await follower.follow(CHANGELOG, slow.store, 0).finishAt(KEYS);
+  const follower = new ChangelogFollower(parts());
+  await follower.follow(CHANGELOG, slow.store, START, { end: KEYS, atMs: START.asOfMs }).finishAt(KEYS);
   await follower.close();
   assert.equal(slow.mostInFlight, 2);
   assert.equal(slow.inFlightAtPosition, 0);
   const keys = Array.from({ length: KEYS }, (_, number) => Buffer.from(`K${number}`));
   const values = await store.multiGet(keys);
   assert.ok(values.every((value, number) => value?.toString() === `V${number}`));
-  const [position] = await store.multiGet([POSITION_KEY]);
-  assert.equal(positionIn(position ?? Buffer.alloc(8)), KEYS);
+  assert.deepEqual(await storedPosition(store), { nextOffset: KEYS, logEnd: KEYS, asOfMs: START.asOfMs });
 });
 
 for (const failing of [0, 1, 2, 4])
   test(`write ${failing} fails: so does the restore, with nothing on its way any more and no position`, async () => {
     const store = await memoryStores().open('failing');
     const slow = new SlowStore(store, failing);
-    const follower = new ChangelogFollower(readerOfAll());
-    await assert.rejects(follower.follow(CHANGELOG, slow.store, 0).finishAt(KEYS), /no room/);
+    const follower = new ChangelogFollower(parts());
+    await assert.rejects(
+      follower.follow(CHANGELOG, slow.store, START, { end: KEYS, atMs: START.asOfMs }).finishAt(KEYS),
+      /no room/,
+    );
     assert.equal(slow.inFlight, 0);
     assert.ok(slow.started.length <= failing + 2, `${slow.started.length} writes were begun`);
     assert.deepEqual(await store.multiGet([POSITION_KEY]), [null]);

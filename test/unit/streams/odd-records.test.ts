@@ -101,7 +101,7 @@ test('a key that begins with NUL comes back', async () => {
   const first = new TaskState<number>(await stores.open('state'), serde, changelog);
   first.put('\0', 5);
   first.drain();
-  await first.written(2);
+  await first.written({ nextOffset: 2, logEnd: 2 }, { asOfMs: 0, isRenewal: false });
   await first.close();
   const second = new TaskState<number>(await stores.open('state'), serde, changelog);
   await second.load();

@@ -48,7 +48,7 @@ test('slabs of new keys alone do not outrun the bound, and what was let go of is
     }
     rows.drawChangelog(outputs, CHANGELOG);
     outputs.take();
-    await rows.writeStore(rows.drawStore(), 0);
+    await rows.writeStore(rows.drawStore(), { nextOffset: 0, logEnd: 0 }, 0);
     rows.sweep();
   };
   for (let slab = 0; slab < 20; slab += 1) {

@@ -6,7 +6,6 @@ import fc from 'fast-check';
 import { compile } from '../../../../streams/builder/compile.ts';
 import { DirectTask } from '../../../../streams/direct-task.ts';
 import { DEFAULT_POLICIES } from '../../../../streams/failure-policies.ts';
-import { storedPosition } from '../../../../streams/local-store.ts';
 import { type EncodedBatch } from '../../../../streams/log.ts';
 import { memoryStores } from '../../../../streams/memory-store.ts';
 import { byKey } from '../../../../streams/queries/question.ts';
@@ -14,7 +13,7 @@ import { StateQueries } from '../../../../streams/queries/state-queries.ts';
 import { decodeRecordBatches, encodeRecordBatch, stampBatch } from '../../../../streams/record-batch.ts';
 import { recordsOf } from '../../../../streams/record-slab.ts';
 import { RowTable } from '../../../../streams/state/row-table.ts';
-import { POSITION_KEY } from '../../../../streams/state/position.ts';
+import { POSITION_KEY, storedPosition } from '../../../../streams/state/position.ts';
 import { type StateStore, type StateStores } from '../../../../streams/store.ts';
 import { type TaskCommit } from '../../../../streams/task-commit.ts';
 import { SimulatedTime } from '../../../../streams/testing/simulated-time.ts';
@@ -153,7 +152,7 @@ class Run {
       this.#logged.set(key?.toString('latin1') ?? '', value);
     this.#committedTo = drawn.offsets[0]?.offset ?? -1;
     this.#changelogEnd += drawn.changes.batches.reduce((sum, { count }) => sum + count, 0);
-    await drawn.committed(this.#changelogEnd);
+    await drawn.committed({ nextOffset: this.#changelogEnd, logEnd: this.#changelogEnd });
   }
 
   async check(): Promise<void> {
@@ -192,7 +191,7 @@ class Run {
     for await (const { key, value } of kept.scan({}))
       if (!key.equals(POSITION_KEY)) rows.set(key.toString('latin1'), value);
     assert.deepEqual(inOrder(rows), inOrder(this.#logged));
-    assert.equal(await storedPosition(kept), this.#changelogEnd);
+    assert.equal((await storedPosition(kept)).nextOffset, this.#changelogEnd);
   }
 }
 

@@ -86,9 +86,9 @@ function apply(log: PartitionLog, model: Model, sequences: number[], step: Step)
       ...{ topic: 't', timestampMs: 0, key: Buffer.from((key ?? '').toLowerCase()) },
       value: key === key?.toUpperCase() ? null : Buffer.from('v'),
     }));
-    assert.equal(log.append(records, identity, 0), model.end);
+    assert.equal(log.append(records, identity), model.end);
     // a repeated request changes nothing, and is answered as the first one was
-    if (step.again) assert.equal(log.append(records, identity, 0), model.end);
+    if (step.again) assert.equal(log.append(records, identity), model.end);
     sequences[step.producer] = identity.sequence + records.length;
     for (const key of step.keys) {
       const state = step.producer > 0 ? 'open' : 'committed';
@@ -97,7 +97,7 @@ function apply(log: PartitionLog, model: Model, sequences: number[], step: Step)
     }
   } else if (step.kind === 'end') {
     if (step.producer === 0) return;
-    log.mark({ producerId: step.producer, epoch: 0 }, step.committed, 0);
+    log.mark({ producerId: step.producer, epoch: 0 }, step.committed);
     for (const one of model.written)
       if (one.producer === step.producer && one.state === 'open') one.state = step.committed ? 'committed' : 'aborted';
     model.written.push({ offset: model.end, key: '', producer: null, state: 'committed' });

@@ -87,7 +87,7 @@ export class RunningStage {
     this.letters.push(...deadLetters);
     const [own] = offsets;
     if (own !== undefined) this.#progress = { offset: own.offset, metadata: own.metadata };
-    await committed(this.#changelog.size);
+    await committed({ nextOffset: this.#changelog.size, logEnd: this.#changelog.size });
   }
 
   /** After a commit: the task ends, its state folder is lost, another one restores from the changelog. @param as changed meanwhile */
@@ -122,7 +122,8 @@ async function taskOf(
   let loaded: LoadedState | null = null;
   if (store !== null) {
     const opened = await memoryStores().open(store.name);
-    await opened.write([...changelog, positionWrite(changelog.length)]);
+    const at = { nextOffset: changelog.length, logEnd: changelog.length, asOfMs: 0 };
+    await opened.write([...changelog, positionWrite(at)]);
     const kept = { topic: `changelog of ${store.name}`, partition: 0 };
     loaded = await loadState(topology, opened, store.serde, kept, Infinity);
   }

@@ -184,7 +184,8 @@ export class Application {
     const end = bounds?.end ?? 0;
     let position = bounds?.start ?? 0;
     this.#reader.assign(at, position);
-    while (position < end) {
+    // what the newest fetch tells counts: a broker that was not in sync may have become leader, and its log be shorter
+    while (position < Math.min(end, this.#reader.endOf(at) ?? end)) {
       for (const fetched of await this.#reader.poll(POLL_MS)) {
         await this.#takeWatermarks(fetched);
         position = fetched.nextOffset;

@@ -42,5 +42,5 @@ test('an instance starts though the topic of marks ends before where it was said
     });
     await application.start();
     assert.equal(await application.stop(), true);
-  });
+  }, 60_000);
 });

@@ -2,6 +2,7 @@
 import { Failure } from '../../schemas/failure.ts';
 import { Application, type ApplicationOptions } from '../../streams/application.ts';
 import { type Log } from '../../streams/log.ts';
+import { type ApplicationSpec } from '../../streams/processor.ts';
 import { type StateStores } from '../../streams/store.ts';
 import { MemoryLog } from '../../streams/testing/memory-log.ts';
 import { type Disk } from './disk.ts';
@@ -18,6 +19,7 @@ export interface Mutation {
   readonly name: string;
   log?(log: Log, around: { readonly disk: Disk; readonly process: SimulatedProcess }): Log;
   stores?(stores: StateStores): StateStores;
+  spec?(spec: ApplicationSpec): ApplicationSpec;
 }
 
 export interface InstanceOptions {
@@ -77,6 +79,7 @@ export class Instance {
         this.#startLater();
       } else this.pauseFor(this.#random.int(SESSION_TIMEOUT_MS, 4 * SESSION_TIMEOUT_MS), when);
     });
+    process.isBusy = this.#options.workload.isBusy === true;
     this.#process = process;
     world.note(process.name, 'starts');
     this.#run(process).catch((error: unknown) => this.#ended(error, life));
@@ -99,8 +102,9 @@ export class Instance {
     });
     const stores = disk.storesOf(process);
     const mutated = mutation?.stores?.(stores) ?? stores;
+    const spec = workload.spec(process, stores);
     return {
-      ...{ spec: workload.spec(process, stores), log: mutation?.log?.(plain, { disk, process }) ?? plain },
+      ...{ spec: mutation?.spec?.(spec) ?? spec, log: mutation?.log?.(plain, { disk, process }) ?? plain },
       ...{ clock, stores: mutated, instance: this.name, commitIntervalMs, guarantee: workload.guarantee },
       ...{ live: workload.live, idleTimeoutMs: workload.idleTimeoutMs, cacheBytesMax: workload.cacheBytesMax },
       purgeIntervalMs: this.#purgeIntervalMs,

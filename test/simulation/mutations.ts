@@ -16,7 +16,7 @@ import { MemoryMembership } from '../../streams/testing/memory-membership.ts';
 import { type Mutation } from './instance.ts';
 
 /** The same session with some of its calls replaced. */
-function changed(session: TransactionSession, by: Partial<TransactionSession>): TransactionSession {
+export function changed(session: TransactionSession, by: Partial<TransactionSession>): TransactionSession {
   return {
     isTransactional: session.isTransactional,
     begin: by.begin ?? (() => session.begin()),
@@ -49,7 +49,7 @@ interface ChangedLog {
   admin?(admin: LogAdmin): LogAdmin;
 }
 
-function changedLog(log: Log, by: ChangedLog): Log {
+export function changedLog(log: Log, by: ChangedLog): Log {
   return {
     reader: () => log.reader(),
     writer: () => log.writer(),

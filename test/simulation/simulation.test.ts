@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { describe } from './report.ts';
 import { runSeed } from './run-seed.ts';
-import { type MakeWorkload, WORKLOADS, floodedLedger } from './workloads.ts';
+import { type MakeWorkload, WORKLOADS, crowdedWindows, floodedLedger } from './workloads.ts';
 
 const SEEDS = 60;
 const FLOODED_SEEDS = 4;
@@ -24,6 +24,8 @@ for (const [name, workload] of Object.entries(WORKLOADS))
     runSeeds(workload, SEEDS));
 
 test('more than the engine queues, one partition after the other', () => runSeeds(floodedLedger, FLOODED_SEEDS));
+
+test('more timers at one instant than a task takes at once', () => runSeeds(crowdedWindows, FLOODED_SEEDS));
 
 test('the same seed gives the same run, step by step', async () => {
   for (const workload of Object.values(WORKLOADS)) {

@@ -37,6 +37,8 @@ export interface Workload {
   readonly policies: FailurePolicies;
   /** decoded state that direct tasks, and tasks of declared topologies, keep in memory */
   readonly cacheBytesMax: number;
+  /** processing takes time: a round ends before all that is ready is done. Absent: it takes none. */
+  readonly isBusy?: boolean;
   /** Fetches the schemas of these values. */
   prepare(values: readonly (Buffer | null)[]): Promise<void>;
   /** null: the store has none */

@@ -1,0 +1,78 @@
+// Ways in which an engine could be wrong that only declared topologies notice; as mutations.ts.
+import { type Log, type NewRecord } from '../../streams/log.ts';
+import { type ApplicationSpec, type SubTopology } from '../../streams/processor.ts';
+import { type Mutation } from './instance.ts';
+import { changed, changedLog } from './mutations.ts';
+import { type WORKLOADS } from './workloads.ts';
+
+export interface DeclaredMutation {
+  readonly workload: keyof typeof WORKLOADS;
+  make(): Mutation;
+}
+
+type Create = SubTopology<never>['create'];
+
+function changedTopologies(
+  spec: ApplicationSpec,
+  by: (topology: SubTopology<never>) => Partial<SubTopology<never>>,
+): ApplicationSpec {
+  return {
+    ...spec,
+    subTopologies: spec.subTopologies.map((topology) =>
+      topology.kind === 'direct' ? topology : { ...topology, ...by(topology) },
+    ),
+  };
+}
+
+/** The marks that it writes say that more is complete. */
+function hasty(records: readonly NewRecord[]): readonly NewRecord[] {
+  return records.map((record) => {
+    if (record.topic !== 'watermarks') return record;
+    const marks = JSON.parse(record.value?.toString() ?? '') as { readonly event_time: number }[];
+    return { ...record, value: Buffer.from(JSON.stringify(marks.map(later))) };
+  });
+}
+
+const later = <T extends { readonly event_time: number }>(mark: T): T => ({
+  ...mark,
+  event_time: mark.event_time + 200,
+});
+
+const hastyLog = (log: Log): Log =>
+  changedLog(log, {
+    session: (session) => changed(session, { append: (records) => session.append(hasty(records)) }),
+  });
+
+export const DECLARED_MUTATIONS: readonly DeclaredMutation[] = [
+  {
+    workload: 'joins',
+    make: () => ({
+      name: 'a row that is not in memory passes for none',
+      spec: (spec) =>
+        changedTopologies(spec, ({ create }) => ({
+          create: (context: Parameters<Create>[0]) => {
+            if (context.state !== null) context.state.lacks = () => false;
+            return create(context);
+          },
+        })),
+    }),
+  },
+  {
+    workload: 'joins',
+    make: () => ({ name: 'marks run ahead of the timers', log: hastyLog }),
+  },
+  {
+    workload: 'windowed',
+    make: () => ({ name: 'marks run ahead of the timers', log: hastyLog }),
+  },
+  {
+    workload: 'windowed',
+    make: () => ({
+      name: 'a state that was restored has no timers',
+      spec: (spec) =>
+        changedTopologies(spec, ({ onDemand }) =>
+          onDemand === undefined ? {} : { onDemand: { ...onDemand, timerOf: () => null } },
+        ),
+    }),
+  },
+];

@@ -45,6 +45,21 @@ const hastyLog = (log: Log): Log =>
 
 export const DECLARED_MUTATIONS: readonly DeclaredMutation[] = [
   {
+    workload: 'oversized rows',
+    make: () => ({
+      name: 'who looks at rows refuses some that fit',
+      spec: (spec) =>
+        changedTopologies(spec, ({ create }) => ({
+          create: (context: Parameters<Create>[0]) => {
+            const { state } = context;
+            const rowBytes = state?.rowBytes.bind(state);
+            if (rowBytes !== undefined) state.rowBytes = (key, value) => 2 * rowBytes(key, value);
+            return create(context);
+          },
+        })),
+    }),
+  },
+  {
     workload: 'joins',
     make: () => ({
       name: 'a row that is not in memory passes for none',

@@ -3,6 +3,7 @@ import { declaredWorkload } from './declared-workload.ts';
 import { directWorkload } from './direct-workload.ts';
 import { joinWorkload } from './join-workload.ts';
 import { ledgerWorkload } from './ledger-workload.ts';
+import { oversizedWorkload } from './oversized-workload.ts';
 import { type Random } from './random.ts';
 import { viewWorkload } from './view-workload.ts';
 import { windowedWorkload } from './windowed-workload.ts';
@@ -23,6 +24,7 @@ export const WORKLOADS = {
   'direct, at least once': (random, startMs) =>
     directWorkload({ random, startMs, spanMs: spanMs(random), guarantee: 'at-least-once' }),
   joins: (random, startMs) => joinWorkload({ random, startMs, spanMs: spanMs(random) }),
+  'oversized rows': (random, startMs) => oversizedWorkload({ random, startMs, spanMs: spanMs(random) }),
   windowed: (random, startMs) => windowedWorkload({ random, startMs, spanMs: spanMs(random) }),
 } as const satisfies Record<string, MakeWorkload>;
 

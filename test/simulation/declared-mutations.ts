@@ -1,8 +1,8 @@
 // Ways in which an engine could be wrong that only declared topologies notice; as mutations.ts.
-import { type Log, type NewRecord } from '../../streams/log.ts';
+import { type Log, type LogReader, type NewRecord } from '../../streams/log.ts';
 import { type ApplicationSpec, type SubTopology } from '../../streams/processor.ts';
 import { type Mutation } from './instance.ts';
-import { changed, changedLog } from './mutations.ts';
+import { changed, changedLog, changedStores, everySoOften, isChangelog } from './mutations.ts';
 import { type WORKLOADS } from './workloads.ts';
 
 export interface DeclaredMutation {
@@ -43,6 +43,32 @@ const hastyLog = (log: Log): Log =>
     session: (session) => changed(session, { append: (records) => session.append(hasty(records)) }),
   });
 
+function forgetful(isMissed: () => boolean): (reader: LogReader) => LogReader {
+  return (reader) => {
+    const poll = reader.poll.bind(reader);
+    reader.poll = async (maxWaitMs) => {
+      const fetched = await poll(maxWaitMs);
+      return fetched.map((part) =>
+        isChangelog(part) && part.slabs.length > 0 && isMissed() ? { ...part, records: [], slabs: [] } : part,
+      );
+    };
+    return reader;
+  };
+}
+
+/** Rows at a time: how scans for checkpoints are told from others. */
+const CHECKPOINT_ROWS = 256;
+
+async function* withoutLast<T>(rows: AsyncIterable<T>): AsyncIterable<T> {
+  const held: T[] = [];
+  for await (const row of rows) {
+    held.push(row);
+    // the store's position comes first
+    if (held.length > 2) yield held.shift() as T;
+  }
+  for (const row of held.length > 1 ? held.slice(0, -1) : held) yield row;
+}
+
 export const DECLARED_MUTATIONS: readonly DeclaredMutation[] = [
   {
     workload: 'oversized rows',
@@ -75,6 +101,29 @@ export const DECLARED_MUTATIONS: readonly DeclaredMutation[] = [
   {
     workload: 'joins',
     make: () => ({ name: 'marks run ahead of the timers', log: hastyLog }),
+  },
+  {
+    workload: 'standbys',
+    make: () => {
+      const isMissed = everySoOften(4);
+      return {
+        name: 'what follows a changelog misses some of it',
+        log: (log) => changedLog(log, { reader: forgetful(isMissed) }),
+      };
+    },
+  },
+  {
+    workload: 'checkpoints',
+    make: () => ({
+      name: 'a checkpoint lacks its last row',
+      stores: (stores) =>
+        changedStores(stores, (store) => ({
+          multiGet: (keys) => store.multiGet(keys),
+          write: (writes) => store.write(writes),
+          scan: (range) => (range.rowsAtATime === CHECKPOINT_ROWS ? withoutLast(store.scan(range)) : store.scan(range)),
+          close: () => store.close(),
+        })),
+    }),
   },
   {
     workload: 'windowed',

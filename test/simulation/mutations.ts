@@ -5,6 +5,7 @@ import {
   type EncodedBatch,
   type Log,
   type LogAdmin,
+  type LogReader,
   type Membership,
   type NewRecord,
   type TransactionSession,
@@ -44,6 +45,7 @@ function changedAdmin(admin: LogAdmin, by: Partial<LogAdmin>): LogAdmin {
 }
 
 interface ChangedLog {
+  reader?(reader: LogReader): LogReader;
   session?(session: TransactionSession): TransactionSession;
   membership?(membership: Membership): Membership;
   admin?(admin: LogAdmin): LogAdmin;
@@ -51,7 +53,10 @@ interface ChangedLog {
 
 export function changedLog(log: Log, by: ChangedLog): Log {
   return {
-    reader: () => log.reader(),
+    reader: () => {
+      const reader = log.reader();
+      return by.reader?.(reader) ?? reader;
+    },
     writer: () => log.writer(),
     transactions: async (id, timeoutMs) => {
       const session = await log.transactions(id, timeoutMs);
@@ -122,7 +127,7 @@ function offsetsApart(first: 'offsets' | 'outputs'): (session: TransactionSessio
   };
 }
 
-function everySoOften(every: number): () => boolean {
+export function everySoOften(every: number): () => boolean {
   let count = 0;
   return () => {
     count += 1;
@@ -130,7 +135,7 @@ function everySoOften(every: number): () => boolean {
   };
 }
 
-const isChangelog = ({ topic }: { readonly topic: string }): boolean => topic.startsWith('changelog.');
+export const isChangelog = ({ topic }: { readonly topic: string }): boolean => topic.startsWith('changelog.');
 
 /** Writes changes to the local store when they are appended, committed or not. */
 function storeFirst(): Mutation {
@@ -172,7 +177,7 @@ function storeFirst(): Mutation {
 
 const place = ({ topic, partition }: EncodedBatch) => ({ topic, partition });
 
-function changedStores(stores: StateStores, by: (store: StateStore, name: string) => StateStore): StateStores {
+export function changedStores(stores: StateStores, by: (store: StateStore, name: string) => StateStore): StateStores {
   return {
     open: async (name) => by(await stores.open(name), name),
     destroy: (name) => stores.destroy(name),

@@ -106,7 +106,7 @@ export class SimulatedProcess {
   };
 
   /** What takes a moment on this machine, such as a write to its disk; a dead process does not come to `work`. */
-  locally<T>(work: () => T): Promise<T> {
+  locally<T>(work: () => T | Promise<T>): Promise<T> {
     const done = this.#world.time.sleep(this.#random.next() * 2).then(() => {
       if (!this.alive) return new Promise<never>(() => undefined);
       return work();

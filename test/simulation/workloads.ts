@@ -11,7 +11,7 @@ import { type Workload } from './workload.ts';
 
 export type MakeWorkload = (random: Random, startMs: number) => Workload;
 
-export const WORKLOADS = {
+const ALONE = {
   ledger: (random, startMs) => ledgerWorkload({ random, startMs, spanMs: spanMs(random), kind: 'ordered' }),
   'live ledger': (random, startMs) => ledgerWorkload({ random, startMs, spanMs: spanMs(random), kind: 'live' }),
   'disordered ledger': (random, startMs) =>
@@ -26,6 +26,22 @@ export const WORKLOADS = {
   joins: (random, startMs) => joinWorkload({ random, startMs, spanMs: spanMs(random) }),
   'oversized rows': (random, startMs) => oversizedWorkload({ random, startMs, spanMs: spanMs(random) }),
   windowed: (random, startMs) => windowedWorkload({ random, startMs, spanMs: spanMs(random) }),
+} as const satisfies Record<string, MakeWorkload>;
+
+/** Any of them that keeps a state that is to be found again exactly. */
+const stateful: MakeWorkload = (random, startMs) => {
+  const { ledger, view, declared, direct, joins, windowed } = ALONE;
+  const make = random.pick([ledger, view, declared, direct, joins, windowed, ALONE['oversized rows']]) ?? ledger;
+  return make(random, startMs);
+};
+
+export const WORKLOADS = {
+  ...ALONE,
+  standbys: (random, startMs) => ({ ...stateful(random, startMs), hasStandbys: true }),
+  checkpoints: (random, startMs) => ({
+    ...{ ...stateful(random, startMs), hasStandbys: random.chance(0.3) },
+    checkpointIntervalMs: random.int(10, 300),
+  }),
 } as const satisfies Record<string, MakeWorkload>;
 
 /** of event time */

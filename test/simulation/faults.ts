@@ -119,6 +119,16 @@ function comeBackAfterADay(one: Instance, scene: Scene): void {
   }
 }
 
+/** The machine is gone, and another takes its name: nothing is on its disk. */
+export function replaceMachine({ world, instances, random }: Scene): void {
+  const one = random.pick(instances);
+  if (one === undefined) return;
+  world.note('fault', `another machine (${one.name})`);
+  one.kill('is gone');
+  for (const store of one.disk.names) one.disk.delete(store);
+  world.time.schedule(random.int(0, DOWN_MS_MAX), () => one.start());
+}
+
 /** While nobody has it open, something happens to one of the stores. */
 function harmState(kind: FaultKind, one: Instance, { world, random }: Scene): void {
   one.kill('is killed');

@@ -1,10 +1,14 @@
 // One instance of an application under a supervisor that starts it again when it ends: a new process with the same name and disk.
+import './instant-zstd.ts';
 import { Failure } from '../../schemas/failure.ts';
 import { Application, type ApplicationOptions } from '../../streams/application.ts';
+import { type CheckpointStorage } from '../../streams/checkpoints/checkpoint-storage.ts';
 import { type Log } from '../../streams/log.ts';
+import { type ApplicationSpec } from '../../streams/processor.ts';
 import { type StateStores } from '../../streams/store.ts';
 import { MemoryLog } from '../../streams/testing/memory-log.ts';
 import { type Disk } from './disk.ts';
+import { distantStorage } from './distant-storage.ts';
 import { type Random } from './random.ts';
 import { SimulatedProcess } from './simulated-process.ts';
 import { type Workload } from './workload.ts';
@@ -18,6 +22,8 @@ export interface Mutation {
   readonly name: string;
   log?(log: Log, around: { readonly disk: Disk; readonly process: SimulatedProcess }): Log;
   stores?(stores: StateStores, process: SimulatedProcess): StateStores;
+  spec?(spec: ApplicationSpec): ApplicationSpec;
+  checkpoints?(storage: CheckpointStorage): CheckpointStorage;
 }
 
 export interface InstanceOptions {
@@ -27,6 +33,8 @@ export interface InstanceOptions {
   readonly disk: Disk;
   readonly commitIntervalMs: number;
   readonly mutation: Mutation | null;
+  /** null: there are no checkpoints */
+  readonly checkpoints: CheckpointStorage | null;
 }
 
 /** Such an end is expected where brokers go away, other instances take over, and disks rot. */
@@ -77,6 +85,7 @@ export class Instance {
         this.#startLater();
       } else this.pauseFor(this.#random.int(SESSION_TIMEOUT_MS, 4 * SESSION_TIMEOUT_MS), when);
     });
+    process.isBusy = this.#options.workload.isBusy === true;
     this.#process = process;
     world.note(process.name, 'starts');
     this.#run(process).catch((error: unknown) => this.#ended(error, life));
@@ -99,8 +108,11 @@ export class Instance {
     });
     const stores = disk.storesOf(process);
     const mutated = mutation?.stores?.(stores, process) ?? stores;
+    const spec = workload.spec(process, stores);
     return {
-      ...{ spec: workload.spec(process, stores), log: mutation?.log?.(plain, { disk, process }) ?? plain },
+      ...{ spec: mutation?.spec?.(spec) ?? spec, log: mutation?.log?.(plain, { disk, process }) ?? plain },
+      ...(workload.hasStandbys === true ? { standbyReplicas: 1 } : {}),
+      ...this.#checkpointsOf(process),
       ...{ clock, stores: mutated, instance: this.name, commitIntervalMs, guarantee: workload.guarantee },
       ...{ live: workload.live, idleTimeoutMs: workload.idleTimeoutMs, cacheBytesMax: workload.cacheBytesMax },
       purgeIntervalMs: this.#purgeIntervalMs,
@@ -119,6 +131,14 @@ export class Instance {
         value: Buffer.from(JSON.stringify(marks)),
       }),
     };
+  }
+
+  #checkpointsOf(process: SimulatedProcess): Pick<ApplicationOptions, 'checkpoints'> {
+    const { checkpoints, mutation } = this.#options;
+    const { checkpointIntervalMs: intervalMs } = this.#options.workload;
+    if (checkpoints === null || intervalMs === undefined) return {};
+    const storage = distantStorage(mutation?.checkpoints?.(checkpoints) ?? checkpoints, process, this.#random.fork());
+    return { checkpoints: { storage, intervalMs } };
   }
 
   #ended(error: unknown, life: number): void {

@@ -1,6 +1,8 @@
 // An engine that is wrong must be noticed: each mutation stands between the right engine and its ports.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { DECLARED_MUTATIONS } from './declared-mutations.ts';
+import { type Mutation } from './instance.ts';
 import { MUTATIONS } from './mutations.ts';
 import { runSeed } from './run-seed.ts';
 import { type MakeWorkload, WORKLOADS } from './workloads.ts';
@@ -16,15 +18,17 @@ const exactly: MakeWorkload = (random, startMs) => {
   return make(random, startMs);
 };
 
-for (const make of MUTATIONS) {
-  const { name } = make();
-  test(`is noticed: ${name}`, async () => {
-    for (let seed = 1; seed <= SEEDS_MAX; seed += 1) {
-      const { violation } = await runSeed({ seed, workload: exactly, mutation: make() });
-      if (violation === null) continue;
-      assert.match(violation.message, MISMATCH, `seed ${seed}`);
-      return;
-    }
-    assert.fail(`${SEEDS_MAX} seeds found nothing wrong`);
-  });
+async function requireNoticed(workload: MakeWorkload, make: () => Mutation): Promise<void> {
+  for (let seed = 1; seed <= SEEDS_MAX; seed += 1) {
+    const { violation } = await runSeed({ seed, workload, mutation: make() });
+    if (violation === null) continue;
+    assert.match(violation.message, MISMATCH, `seed ${seed}`);
+    return;
+  }
+  assert.fail(`${SEEDS_MAX} seeds found nothing wrong`);
 }
+
+for (const make of MUTATIONS) test(`is noticed: ${make().name}`, () => requireNoticed(exactly, make));
+
+for (const { workload, make } of DECLARED_MUTATIONS)
+  test(`is noticed by ${workload}: ${make().name}`, () => requireNoticed(WORKLOADS[workload], make));

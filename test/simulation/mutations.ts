@@ -5,6 +5,7 @@ import {
   type EncodedBatch,
   type Log,
   type LogAdmin,
+  type LogReader,
   type Membership,
   type NewRecord,
   type TransactionSession,
@@ -17,7 +18,7 @@ import { MemoryMembership } from '../../streams/testing/memory-membership.ts';
 import { type Mutation } from './instance.ts';
 
 /** The same session with some of its calls replaced. */
-function changed(session: TransactionSession, by: Partial<TransactionSession>): TransactionSession {
+export function changed(session: TransactionSession, by: Partial<TransactionSession>): TransactionSession {
   return {
     isTransactional: session.isTransactional,
     begin: by.begin ?? (() => session.begin()),
@@ -45,14 +46,18 @@ function changedAdmin(admin: LogAdmin, by: Partial<LogAdmin>): LogAdmin {
 }
 
 interface ChangedLog {
+  reader?(reader: LogReader): LogReader;
   session?(session: TransactionSession): TransactionSession;
   membership?(membership: Membership): Membership;
   admin?(admin: LogAdmin): LogAdmin;
 }
 
-function changedLog(log: Log, by: ChangedLog): Log {
+export function changedLog(log: Log, by: ChangedLog): Log {
   return {
-    reader: () => log.reader(),
+    reader: () => {
+      const reader = log.reader();
+      return by.reader?.(reader) ?? reader;
+    },
     writer: () => log.writer(),
     transactions: async (id, timeoutMs) => {
       const session = await log.transactions(id, timeoutMs);
@@ -123,7 +128,7 @@ function offsetsApart(first: 'offsets' | 'outputs'): (session: TransactionSessio
   };
 }
 
-function everySoOften(every: number): () => boolean {
+export function everySoOften(every: number): () => boolean {
   let count = 0;
   return () => {
     count += 1;
@@ -131,7 +136,7 @@ function everySoOften(every: number): () => boolean {
   };
 }
 
-const isChangelog = ({ topic }: { readonly topic: string }): boolean => topic.startsWith('changelog.');
+export const isChangelog = ({ topic }: { readonly topic: string }): boolean => topic.startsWith('changelog.');
 
 /** Writes changes to the local store when they are appended, committed or not. */
 function storeFirst(): Mutation {
@@ -173,7 +178,7 @@ function storeFirst(): Mutation {
 
 const place = ({ topic, partition }: EncodedBatch) => ({ topic, partition });
 
-function changedStores(stores: StateStores, by: (store: StateStore, name: string) => StateStore): StateStores {
+export function changedStores(stores: StateStores, by: (store: StateStore, name: string) => StateStore): StateStores {
   return {
     open: async (name) => by(await stores.open(name), name),
     destroy: (name) => stores.destroy(name),

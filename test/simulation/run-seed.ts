@@ -1,5 +1,6 @@
 // One run from one seed: the same seed gives the same run, step by step.
-import { type FaultKind, type Scene, drawDaysAway, drawFaults, inflict } from './faults.ts';
+import { memoryStorage } from '../../streams/checkpoints/memory-storage.ts';
+import { type FaultKind, type Scene, drawDaysAway, drawFaults, inflict, replaceMachine } from './faults.ts';
 import { Disk } from './disk.ts';
 import { Instance, type Mutation, DEAD_LETTERS, WATERMARKS } from './instance.ts';
 import { Observer, positionOf } from './observer.ts';
@@ -57,11 +58,12 @@ export async function runSeed({ seed, workload: make, mutation, faults: only }: 
     ...workload,
     topics: [...workload.topics, { name: DEAD_LETTERS, partitions: 1, config: {} }],
   });
+  const checkpoints = workload.checkpointIntervalMs === undefined ? null : memoryStorage();
   const commitIntervalMs = random.int(10, 200);
   const instances = Array.from({ length: random.int(1, 3) }, (_, index) => {
     const name = `instance-${index + 1}`;
     const disk = new Disk((store, rows) => observer.wrote(name, store, rows));
-    return new Instance({ world, workload, name, disk, commitIntervalMs, mutation: mutation ?? null });
+    return new Instance({ world, workload, name, disk, commitIntervalMs, mutation: mutation ?? null, checkpoints });
   });
   const changelogs = workload.topics.map(({ name }) => name).filter((name) => name.startsWith('changelog.'));
   const scene: Scene = { world, instances, observer, random: random.fork(), changelogs };
@@ -77,6 +79,10 @@ export async function runSeed({ seed, workload: make, mutation, faults: only }: 
     for (const { kind } of last) inflict(kind, scene);
     return last.length > 0;
   };
+
+  const machines = new Random(seed ^ 0x3ac1);
+  for (let left = checkpoints === null ? 0 : machines.int(1, 4); left > 0; left -= 1)
+    world.time.schedule(machines.next() * spanMs, () => replaceMachine(scene));
 
   const run = new Run(world, observer, instances, new Upstream(world, workload), atTheEnd);
   const violation = await run.toTheEnd(spanMs);

@@ -5,6 +5,11 @@ import { type Network } from '../../streams/testing/broker-calls.ts';
 import { type Random } from './random.ts';
 import { type World } from './world.ts';
 
+/** Between two looks at the clock: about what a task may take of a round. */
+const WORK_MS_MAX = 40;
+/** of the world's time, which goes on only when all wait */
+const AHEAD_MS_MAX = 200;
+
 /** SIGKILL, or SIGSTOP for a while. */
 export type Blow = 'kill' | 'stop';
 
@@ -16,6 +21,9 @@ export class SimulatedProcess {
   readonly #struck: (by: Blow, when: string) => void;
   #state: 'running' | 'stopped' | 'dead' = 'running';
   #held: (() => void)[] = [];
+  /** its steps take time: a look at the clock may find it further than the world's */
+  isBusy = false;
+  #lookedMs = 0;
 
   /** @param struck told when the world's noise kills or stops the process */
   constructor(world: World, name: string, skewMs: number, struck: (by: Blow, when: string) => void = () => undefined) {
@@ -69,9 +77,16 @@ export class SimulatedProcess {
     });
   }
 
+  #look(): number {
+    const { elapsedMs } = this.#world.time;
+    const isSlow = this.#lookedMs - elapsedMs < AHEAD_MS_MAX && this.#random.chance(0.3);
+    this.#lookedMs = Math.max(this.#lookedMs, elapsedMs) + (isSlow ? this.#random.next() * WORK_MS_MAX : 0);
+    return this.#lookedMs;
+  }
+
   readonly clock: Clock = {
     nowMs: () => this.#world.nowMs() + this.#skewMs,
-    monotonicMs: () => this.#world.time.elapsedMs,
+    monotonicMs: () => (this.isBusy ? this.#look() : this.#world.time.elapsedMs),
     sleep: (ms, signal) => this.#gated(this.#world.time.sleep(ms, signal)),
   };
 
@@ -91,7 +106,7 @@ export class SimulatedProcess {
   };
 
   /** What takes a moment on this machine, such as a write to its disk; a dead process does not come to `work`. */
-  locally<T>(work: () => T): Promise<T> {
+  locally<T>(work: () => T | Promise<T>): Promise<T> {
     const done = this.#world.time.sleep(this.#random.next() * 2).then(() => {
       if (!this.alive) return new Promise<never>(() => undefined);
       return work();

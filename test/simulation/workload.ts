@@ -37,6 +37,12 @@ export interface Workload {
   readonly policies: FailurePolicies;
   /** decoded state that direct tasks, and tasks of declared topologies, keep in memory */
   readonly cacheBytesMax: number;
+  /** processing takes time: a round ends before all that is ready is done. Absent: it takes none. */
+  readonly isBusy?: boolean;
+  /** every instance keeps copies of what others work on. Absent: nobody does */
+  readonly hasStandbys?: boolean;
+  /** how often checkpoints are written, to where all instances find them; machines are replaced by empty ones. Absent: there are none */
+  readonly checkpointIntervalMs?: number;
   /** Fetches the schemas of these values. */
   prepare(values: readonly (Buffer | null)[]): Promise<void>;
   /** null: the store has none */

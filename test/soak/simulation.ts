@@ -1,14 +1,18 @@
 // The simulation for as many seeds as there is time for: `npx node test/soak/simulation.ts [FROM] [COUNT] [WORKLOAD]`.
 import { describe } from '../simulation/report.ts';
 import { runSeed } from '../simulation/run-seed.ts';
-import { type MakeWorkload, WORKLOADS, anyWorkload } from '../simulation/workloads.ts';
+import { type MakeWorkload, WORKLOADS, anyWorkload, crowdedWindows, floodedLedger } from '../simulation/workloads.ts';
 
 const REPORT_EVERY = 1000;
 
 const [from = '1', count = '20000', name] = process.argv.slice(2);
-const known: Readonly<Record<string, MakeWorkload>> = WORKLOADS;
+const known: Readonly<Record<string, MakeWorkload>> = {
+  ...WORKLOADS,
+  'flooded ledger': floodedLedger,
+  'crowded windows': crowdedWindows,
+};
 const workload = name === undefined ? anyWorkload : known[name];
-if (workload === undefined) throw new Error(`There is no workload ${name}. Use: ${Object.keys(WORKLOADS).join(', ')}.`);
+if (workload === undefined) throw new Error(`There is no workload ${name}. Use: ${Object.keys(known).join(', ')}.`);
 const startedMs = performance.now();
 let failed = 0;
 let steps = 0;

@@ -33,7 +33,8 @@ export interface SourceNode {
 /** Stateless: one message in, any number out. */
 export interface MapNode {
   readonly kind: 'map';
-  readonly label: 'map' | 'filter' | 'flatMap' | 'keyBy';
+  /** `merge`: below several parents */
+  readonly label: 'map' | 'filter' | 'flatMap' | 'keyBy' | 'merge';
   /** @param headers of the record that all this is about */
   readonly apply: (message: Message, emit: (message: Message) => void, headers: readonly Header[]) => void;
   readonly children: Node[];

@@ -48,8 +48,8 @@ function lines(node: Node, indent: number, told: Set<Node>): string[] {
     case 'port':
       // what follows a join is told once
       return [
-        `${space}${node.join.label} [state], ${node.port}`,
-        ...(node.port === 'left' ? below(childrenOf(node.join)) : []),
+        `${space}${node.join.label} [state]${node.port === 'only' ? '' : `, ${node.port}`}`,
+        ...(node.port === 'left' || node.port === 'only' ? below(childrenOf(node.join)) : []),
         ...(node.port === 'right' ? below(node.join.sinks) : []),
       ];
     case 'join':

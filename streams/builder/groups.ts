@@ -135,7 +135,7 @@ function tooLate(name: string, behindMs: number): Failure {
 
 /** What is kept of a group. */
 interface GroupState {
-  /** below 0 while what was added to it lies in the dead letters and was taken out already */
+  /** at least one */
   readonly rows: number;
   /** of its last change */
   readonly timeMs: number;
@@ -152,10 +152,10 @@ function groupsHalf({ name, partials }: Grouping): JoinNode {
       const rows = (held?.rows ?? 0) + (added === null ? 0 : 1) - (retracted === null ? 0 : 1);
       // the times of a group's rows never go back: whoever orders them by event time ends with the last one
       const timeMs = Math.max(eventTimeMs, context.watermarkMs);
-      // with the last row goes what rounding has left
-      const next = rows === 0 ? null : partials.changed(held?.partials ?? null, part(retracted), part(added));
+      // with the last row goes what rounding has left; less than none are where an addition was set aside, and then taken out
+      const next = rows <= 0 ? null : partials.changed(held?.partials ?? null, part(retracted), part(added));
       context.put(0, key, next === null ? undefined : { rows, timeMs, partials: next }, null);
-      context.emit(key, next === null || rows < 0 ? null : partials.values(next, timeMs), timeMs);
+      context.emit(key, next === null ? null : partials.values(next, timeMs), timeMs);
     },
     wake: () => undefined,
   };

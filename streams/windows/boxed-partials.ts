@@ -163,19 +163,24 @@ function ofDoubles(aggregate: NumericAggregate, field: string | null, second: st
     if (typeof value !== 'string') throw wrongKind(name, value, 'text');
     return ofText(value);
   };
-  const change = (by: 'add' | 'retract', state: unknown, event: FieldsOfEvent, timeMs: number): void => {
-    const value = numberOf(event, field);
-    const other = needsSecond ? numberIn(second ?? '', fieldOf(event, second ?? '')) : 0;
-    if (value !== null && other !== null) aggregate[by](state as Float64Array, 0, value, timeMs, other);
-  };
+  const otherOf = (event: FieldsOfEvent): number | null =>
+    needsSecond ? numberIn(second ?? '', fieldOf(event, second ?? '')) : 0;
   return {
     create: () => {
       const state = new Float64Array(slots);
       aggregate.init(state, 0);
       return state;
     },
-    add: (state, event, timeMs) => change('add', state, event, timeMs),
-    retract: (state, event, timeMs) => change('retract', state, event, timeMs),
+    add: (state, event, timeMs) => {
+      const value = numberOf(event, field);
+      const other = otherOf(event);
+      if (value !== null && other !== null) aggregate.add(state as Float64Array, 0, value, timeMs, other);
+    },
+    retract: (state, event, timeMs) => {
+      const value = numberOf(event, field);
+      const other = otherOf(event);
+      if (value !== null && other !== null) aggregate.retract(state as Float64Array, 0, value, timeMs, other);
+    },
     copy: (state) => (state as Float64Array).slice(),
     merge: (into, from) => aggregate.fold(into as Float64Array, 0, from as Float64Array, 0, slots, 1),
     encode: (state) => {
@@ -189,15 +194,20 @@ function ofDoubles(aggregate: NumericAggregate, field: string | null, second: st
 
 function ofSketch(sketch: AnySketch, field: string | null): Kept {
   const name = field ?? '';
-  const change = (by: 'add' | 'retract', state: unknown, event: FieldsOfEvent, timeMs: number): void => {
+  const valueOf = (event: FieldsOfEvent): number | string | null => {
     const given = fieldOf(event, name);
-    const value = typeof given === 'string' && sketch.takesText ? given : numberIn(name, given);
-    if (value !== null) sketch[by](state, value, timeMs);
+    return typeof given === 'string' && sketch.takesText ? given : numberIn(name, given);
   };
   return {
     create: () => sketch.create(),
-    add: (state, event, timeMs) => change('add', state, event, timeMs),
-    retract: (state, event, timeMs) => change('retract', state, event, timeMs),
+    add: (state, event, timeMs) => {
+      const value = valueOf(event);
+      if (value !== null) sketch.add(state, value, timeMs);
+    },
+    retract: (state, event, timeMs) => {
+      const value = valueOf(event);
+      if (value !== null) sketch.retract(state, value, timeMs);
+    },
     // through bytes it behaves as the original does; a merge into a new sketch need not, to the bit
     copy: (state) => sketch.decode(sketch.encode(state)),
     merge: (into, from) => sketch.merge(into, from),

@@ -26,6 +26,9 @@ const grouped = (features: GroupFeatures<Shop> = COUNTED, lateness = '100ms'): D
       .to('cities', json());
   });
 
+/** what the driver calls the topic of changes */
+const INTERNAL = '.internal.shops.per-city';
+
 const at = (timestampMs: number, key: string, value: object | null): TestRecord => ({
   ...{ timestampMs, key, value: value === null ? null : JSON.stringify(value) },
 });
@@ -104,6 +107,45 @@ test('what is refused changes nothing: the row gives what it gave before', async
     '1002 rome {"n":1,"sales":4}',
     '1002 oslo {"n":1,"sales":1}',
   ]);
+  await driver.close();
+});
+
+test('a change that is set aside behind the group is missing until it is put back, or until the group is empty', async () => {
+  let isBroken = false;
+  const spec = topology('shops', ({ table }) => {
+    table('shops', json<Shop>())
+      .groupBy(({ city }) => city)
+      .aggregate('per-city', { lateness: '1s', features: COUNTED })
+      .map((row) => {
+        if (isBroken) throw new Error('broken');
+        return row;
+      })
+      .to('cities', json());
+  });
+  const driver = await TestDriver.start({ spec, live: true });
+  const last = (): string | undefined => told(driver, 'cities').at(-1)?.replace(/^\d+ /, '');
+  await driver.pipe('shops', [at(1, 'a', { city: 'rome', sales: 1 })]);
+  isBroken = true;
+  await driver.pipe('shops', [at(2, 'b', { city: 'rome', sales: 10 })]);
+  isBroken = false;
+  assert.deepEqual(
+    driver.deadLetters().map(({ topic, code, reason }) => [topic, code, /map threw: Error: broken/.test(reason)]),
+    [[INTERNAL, 'internal', true]],
+  );
+  await driver.pipe('shops', [at(3, 'c', { city: 'rome', sales: 100 })]);
+  assert.equal(last(), 'rome {"n":2,"sales":101}');
+  const letter = driver.outputs(INTERNAL)[1];
+  await driver.pipe(INTERNAL, [{ key: 'rome', value: letter?.value ?? null, timestampMs: 4 }]);
+  assert.equal(last(), 'rome {"n":3,"sales":111}');
+  for (const key of ['a', 'b']) await driver.pipe('shops', [at(5, key, null)]);
+  isBroken = true;
+  await driver.pipe('shops', [at(6, 'b', { city: 'rome', sales: 10 })]);
+  isBroken = false;
+  // it is not known that c is still there
+  for (const key of ['b', 'c']) await driver.pipe('shops', [at(7, key, null)]);
+  assert.equal(last(), 'rome undefined');
+  await driver.pipe('shops', [at(8, 'd', { city: 'rome', sales: 1000 })]);
+  assert.equal(last(), 'rome {"n":1,"sales":1000}');
   await driver.close();
 });
 

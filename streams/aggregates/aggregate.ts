@@ -15,6 +15,8 @@ interface Described {
    * taken out (min, max, first, last …)
    */
   readonly retraction: 'exact' | 'approximate' | 'none';
+  /** what a value adds depends on its time; told of those whose values can be taken out again */
+  readonly isOfTime?: boolean;
   /** false: it is about events, not about one of their fields (count) */
   readonly needsValue: boolean;
 }

@@ -52,6 +52,7 @@ function kept(halfLifeMs: number) {
     partial: `decayed ${halfLifeMs}`,
     slots: 6,
     retraction: 'approximate',
+    isOfTime: true,
     needsValue: true,
     needsSecond: false,
     ofText: null,

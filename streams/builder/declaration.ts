@@ -92,7 +92,7 @@ export class Declaration {
   }
 
   /** @throws Failure `invalid_definition` when the name is none, or taken */
-  claim(kind: 'step' | 'join' | 'windowed' | 'windows', name: string): void {
+  claim(kind: 'step' | 'join' | 'aggregate' | 'windowed' | 'windows', name: string): void {
     const fields = new Fields(`${kind} ${name}:`, { name });
     fields.topicPart('name', 'per-card');
     if (this.#names.has(name))
@@ -130,6 +130,15 @@ export class Declaration {
     return this.#throughTopic(`${this.id}.${name}`, format, {
       ...{ name: null, isTable: false, isAwaited: false },
     });
+  }
+
+  /**
+   * A new stage, for the groups of a table, behind an internal topic for their changes; both are called by the aggregate's name.
+   * @throws Failure `invalid_definition` when the name is none of a part, or taken
+   */
+  toGroups<T>(name: string, format: Format<T>): { readonly sink: SinkNode; readonly source: SourceNode } {
+    const part = this.#stages.claim(`aggregate ${name}:`, name);
+    return this.#throughTopic(`${this.id}.${part}`, format, { name: part, isTable: false, isAwaited: true });
   }
 
   #throughTopic(

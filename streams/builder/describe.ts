@@ -17,10 +17,11 @@ export function describeTopology(declared: DeclaredTopology): string {
   const stages = stagesOf(declared, new Map());
   const width = Math.max(NAME_WIDTH_MIN, ...[...stages, ...declared.direct].map(({ name }) => name.length + 2));
   const indent = width + 4;
+  const told = new Set<Node>();
   const merged = stages.flatMap((stage) =>
     stage.sources.flatMap((source, index) => [
       `  ${(index === 0 ? stage.name : '').padEnd(width)}${topicName(source)}`,
-      ...source.children.flatMap((child) => lines(child, indent)),
+      ...source.children.flatMap((child) => lines(child, indent, told)),
     ]),
   );
   const direct = declared.direct.flatMap(({ name, topic, outputTopic }) => [
@@ -31,24 +32,28 @@ export function describeTopology(declared: DeclaredTopology): string {
   return [declared.id, ...merged, ...direct].join('\n');
 }
 
-function lines(node: Node, indent: number): string[] {
+/** @param told nodes that were described: what follows one with several parents is told once */
+function lines(node: Node, indent: number, told: Set<Node>): string[] {
   const space = ' '.repeat(indent);
   if (node.kind === 'sink') return [`${space}→ ${topicName(node)}`];
-  const children = (): string[] => childrenOf(node).flatMap((child) => lines(child, indent + 2));
+  const below = (nodes: readonly Node[]): string[] => nodes.flatMap((child) => lines(child, indent + 2, told));
   switch (node.kind) {
-    case 'map':
-      return [`${space}${node.label}`, ...children()];
+    case 'map': {
+      const isTold = told.has(node);
+      told.add(node);
+      return [`${space}${node.label}`, ...(isTold ? [] : below(node.children))];
+    }
     case 'keyed':
-      return [`${space}${node.name} [state]`, ...children()];
+      return [`${space}${node.name} [state]`, ...below(node.children)];
     case 'port':
       // what follows a join is told once
       return [
-        `${space}${node.join.label} [state], ${node.port}`,
-        ...(node.port === 'left' ? childrenOf(node.join).flatMap((child) => lines(child, indent + 2)) : []),
-        ...(node.port === 'right' ? node.join.sinks.flatMap((child) => lines(child, indent + 2)) : []),
+        `${space}${node.join.label} [state]${node.port === 'only' ? '' : `, ${node.port}`}`,
+        ...(node.port === 'left' || node.port === 'only' ? below(childrenOf(node.join)) : []),
+        ...(node.port === 'right' ? below(node.join.sinks) : []),
       ];
     case 'join':
-      return children();
+      return below(childrenOf(node));
   }
 }
 

@@ -45,6 +45,17 @@ export type FeatureOf<T> =
   | ({ readonly function: 'last_k'; readonly k: number } & OfValues<T>)
   | ({ readonly function: 'top_k'; readonly k: number; readonly counters?: number } & OfValues<T>);
 
+/** Functions that can take a value out again: those that the groups of a table can have. */
+export const RETRACTABLE = [
+  ...(['count', 'sum', 'mean', 'variance', 'stddev', 'share', 'ratio'] as const),
+  ...(['distinct', 'histogram', 'decayed_sum', 'decayed_mean'] as const),
+] as const;
+
+/** Of the groups of a table: as `Features`, of functions that can take a value out again. */
+export type GroupFeatures<T> = Readonly<
+  Record<string, FeatureOf<T> & { readonly function: (typeof RETRACTABLE)[number] }>
+>;
+
 /** By name. Those that are put together while the program runs: `as Features<T>`. */
 export type Features<T> = Readonly<Record<string, FeatureOf<T>>>;
 

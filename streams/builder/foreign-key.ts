@@ -25,7 +25,7 @@ import { type Stepped } from '../joins/step.ts';
 import { type Declaration, type Place, sideOf } from './declaration.ts';
 import { type Format, bytes } from './format.ts';
 import { requireKey } from './given.ts';
-import { type JoinContext, type JoinNode, type OpenJoin, type SinkNode } from './graph.ts';
+import { type JoinContext, type JoinNode, type OpenJoin, type PortName, type SinkNode } from './graph.ts';
 import { requireFunction } from './options.ts';
 import { type JoinOptions, hang, joinFields, joinedValue, requireInTime, updateOf } from './join-node.ts';
 import { shownSides } from './shown-rows.ts';
@@ -107,6 +107,7 @@ function leftHalf({ name, rules, left, right }: Half, { foreignKey, join }: AnyO
   };
   return {
     kind: 'join',
+    what: 'join',
     label: `${name} foreign key`,
     tables: [{ name, state: foreignKeyLeftSerde, show: (kept) => shownSides(kept, { row: left }) }],
     first: null,
@@ -122,6 +123,7 @@ const SUBSCRIPTIONS = 1;
 function rightHalf(half: Half, answers: SinkNode): JoinNode {
   return {
     kind: 'join',
+    what: 'join',
     label: `${half.name} foreign key`,
     tables: [
       { name: `${half.name} right`, state: rightSerde, show: (kept) => shownSides(kept, { row: half.right }) },
@@ -148,7 +150,7 @@ class OpenRightHalf implements OpenJoin {
     this.#answers = answers;
   }
 
-  take(port: 'left' | 'right' | 'message', message: Parameters<OpenJoin['take']>[1], context: JoinContext): void {
+  take(port: PortName, message: Parameters<OpenJoin['take']>[1], context: JoinContext): void {
     if (port === 'message') this.#subscribe(message.key, message.value as Buffer, context);
     else {
       const update = updateOf(message, this.#half.right, true);

@@ -84,9 +84,9 @@ export class GraphRun {
       case 'sink':
         return `writing ${node.topic}`;
       case 'port':
-        return `join ${node.join.label}`;
+        return `${node.join.what} ${node.join.label}`;
       case 'join':
-        return `join ${node.label}`;
+        return `${node.what} ${node.label}`;
     }
   }
 
@@ -295,7 +295,7 @@ export class GraphRun {
       },
       keys: (table) => Array.from(this.#statesOf(first + table), ([key]) => key),
       emit: (key, value, eventTimeMs) => {
-        requireValue(`join ${node.label}`, value);
+        requireValue(`${node.what} ${node.label}`, value);
         this.push(node.children, { key, value, eventTimeMs, offset: -1 });
       },
       send: (sink, message) => effects.emit(this.#recordOf(sink, message)),

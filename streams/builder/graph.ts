@@ -33,7 +33,8 @@ export interface SourceNode {
 /** Stateless: one message in, any number out. */
 export interface MapNode {
   readonly kind: 'map';
-  readonly label: 'map' | 'filter' | 'flatMap' | 'keyBy';
+  /** `merge`: below several parents */
+  readonly label: 'map' | 'filter' | 'flatMap' | 'keyBy' | 'merge';
   /** @param headers of the record that all this is about */
   readonly apply: (message: Message, emit: (message: Message) => void, headers: readonly Header[]) => void;
   readonly children: Node[];
@@ -87,8 +88,8 @@ export interface KeyedNode {
   readonly children: Node[];
 }
 
-/** Where a message comes into a join. `message`: from the other half of a foreign-key join. */
-export type PortName = 'left' | 'right' | 'message';
+/** Where a message comes into a join. `message`: from the other half of a foreign-key join; `only`: of a node that has no other. */
+export type PortName = 'left' | 'right' | 'message' | 'only';
 
 export interface PortNode {
   readonly kind: 'port';
@@ -135,8 +136,11 @@ export interface JoinTable {
   readonly show?: (value: unknown) => unknown;
 }
 
+/** A join, or a half of what aggregates the groups of a table. */
 export interface JoinNode {
   readonly kind: 'join';
+  /** as messages name it, before its label */
+  readonly what: 'join' | 'aggregate';
   readonly label: string;
   /** what it keeps: at least one, each with a name that is unique in the topology */
   readonly tables: readonly JoinTable[];

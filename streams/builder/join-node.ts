@@ -100,6 +100,7 @@ export function joinNode<S>(
   const state = serde as Format<unknown>;
   return {
     kind: 'join',
+    what: 'join',
     label: `${name} ${label}`,
     tables: [{ name, state, show: (kept) => shownSides(kept, shown) }],
     first,

@@ -1,4 +1,4 @@
-// Which parts of a declared topology make one stage: sources that meet below, in a join, do. And how many tasks each stage has.
+// Which parts of a declared topology make one stage: sources that meet below, in a join or a merge, do. And how many tasks each stage has.
 import { Failure } from '../../schemas/failure.ts';
 import { type Node, type SinkNode, type Slot, type SourceNode, below, slotsOf } from './graph.ts';
 import { type DeclaredTopology, type Sources } from './declaration.ts';
@@ -20,7 +20,7 @@ interface Group {
 
 /**
  * @param partitions of the topics that are known; 1 for others
- * @throws Failure `invalid_definition` where topics that are joined have different numbers of partitions
+ * @throws Failure `invalid_definition` where topics that meet have different numbers of partitions
  */
 export function stagesOf({ sources }: Sources, partitions: ReadonlyMap<string, number>): Stage[] {
   const groups = groupsOf(sources);
@@ -91,7 +91,7 @@ function givenCount(sources: readonly SourceNode[], partitions: ReadonlyMap<stri
   if (other === undefined) return countOf(first);
   throw new Failure(
     'invalid_definition',
-    `${first.topic} has ${countOf(first)} partitions and ${other.topic} ${countOf(other)}: joined topics need as many.`,
+    `${first.topic} has ${countOf(first)} partitions and ${other.topic} ${countOf(other)}: topics that are joined or merged need as many.`,
     { field: other.topic, fix: 'Move one of them through keyBy, or produce them with as many partitions.' },
   );
 }
@@ -130,7 +130,7 @@ export function requireNoCycles({ sources, direct }: Pick<DeclaredTopology, 'sou
   const circle = closing.find(({ topics }) => topics.length > 0);
   if (circle === undefined) return;
   const topics = circle.flow.reads.filter((topic) => !topic.startsWith(INTERNAL));
-  throw new Failure('invalid_definition', `${topics.join(', ')}: a join needs them before and behind keyBy.`, {
+  throw new Failure('invalid_definition', `${topics.join(', ')}: a join or merge needs them before and behind keyBy.`, {
     field: topics[0] ?? 'topic',
     fix: 'Make two topologies of it: the first writes what is moved by key to a topic, the second reads that.',
   });

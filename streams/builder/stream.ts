@@ -126,6 +126,19 @@ export class Stream<T> {
     return new Stream(this.#declaration, this.#declaration.repartitioned(node, format, name));
   }
 
+  /**
+   * The records of all these streams as one, by event time as a task takes its inputs. Behind it values are kept in this stream's format.
+   * Topics that meet need as many partitions, as in joins.
+   * @throws Failure `invalid_definition` for what is no stream
+   */
+  merge(...others: readonly [Stream<T>, ...Stream<T>[]]): Stream<T> {
+    requireStreams(others);
+    const parent = this.#add('merge', (message, emit) => emit(message));
+    for (const { place } of others) place.parent.children.push(parent);
+    // records of two topics may have one offset
+    return new Stream(this.#declaration, { ...this.place, parent, isOnePerRecord: false });
+  }
+
   /** Each value replaces the row of its key. */
   table(): Table<T> {
     return new Table(this.#declaration, this.place);
@@ -209,6 +222,14 @@ export class Stream<T> {
   to(topic: string, format: Format<T>, options: OutputOptions<T> = {}): void {
     this.#declaration.sink(this.place.parent, topic, format, false, options);
   }
+}
+
+function requireStreams(given: readonly unknown[]): void {
+  if (given.length > 0 && given.every((one) => one instanceof Stream)) return;
+  throw new Failure('invalid_definition', 'merge was given something else than streams.', {
+    field: 'merge',
+    fix: 'Give it the other streams: `payments.merge(refunds)`.',
+  });
 }
 
 /** @throws Failure `invalid_definition` for an option that is not known */

@@ -1,9 +1,12 @@
 // A table: of each key the newest row counts, a record without a value deletes it.
+import { invalid } from '../../schemas/reading.ts';
 import { type Declaration, type Place, sideOf } from './declaration.ts';
 import { type ForeignKeyOptions, foreignKeyJoin } from './foreign-key.ts';
 import { type Format } from './format.ts';
 import { type Ready, requireNoPromise, requireValue } from './given.ts';
 import { type MapNode, type Message } from './graph.ts';
+import { type FeatureValues, type GroupFeatures } from './features.ts';
+import { type GroupDeclaration, type GroupOf, groupedTable } from './groups.ts';
 import { type JoinOptions, hang } from './join-node.ts';
 import { tableNode } from './joins.ts';
 import { type OutputOptions } from './passed-headers.ts';
@@ -74,8 +77,42 @@ export class Table<T> {
     return new Table<O>(this.#declaration, place);
   }
 
+  /**
+   * Rows by a field of theirs, to be aggregated.
+   * @param groupOf the key of the row's group; null or undefined: it is in none
+   */
+  groupBy(groupOf: GroupOf<T>): GroupedTable<T> {
+    if (typeof groupOf !== 'function')
+      throw invalid('groupBy', 'is given no function.', 'Give one: `groupBy((row) => row.city)`.');
+    return new GroupedTable(this.#declaration, this.place, groupOf);
+  }
+
   /** Deleted rows are written as records without a value. */
   to(topic: string, format: Format<T>, options: OutputOptions<T> = {}): void {
     this.#declaration.sink(this.place.parent, topic, format, true, options);
+  }
+}
+
+/** A table by the groups of its rows. */
+export class GroupedTable<T> {
+  readonly #declaration: Declaration;
+  readonly #place: Place<T>;
+  readonly #groupOf: GroupOf<T>;
+
+  constructor(declaration: Declaration, place: Place<T>, groupOf: GroupOf<T>) {
+    this.#declaration = declaration;
+    this.#place = place;
+    this.#groupOf = groupOf;
+  }
+
+  /**
+   * A table of the groups: the aggregates over the rows that each has now, again at every change; one without rows is deleted.
+   * @param name of the internal topic too, and of the state behind it: small letters, digits, - and _
+   * @throws Failure `invalid_definition`, naming the field
+   */
+  aggregate<const F extends GroupFeatures<T>>(name: string, options: GroupDeclaration<T, F>): Table<FeatureValues<F>> {
+    this.#declaration.claim('aggregate', name);
+    const rows = { place: this.#place, groupOf: this.#groupOf };
+    return new Table(this.#declaration, groupedTable(this.#declaration, name, rows, options));
   }
 }

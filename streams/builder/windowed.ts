@@ -1,11 +1,9 @@
 // Windows of a stream as a keyed step: events go into the row of their key, a timer closes each window by event time and gives its result.
-import { readAggregate } from '../../schemas/aggregate-declaration.ts';
 import { Failure } from '../../schemas/failure.ts';
-import { Fields, invalid } from '../../schemas/reading.ts';
-import { aggregateOf } from '../aggregates/catalogue.ts';
+import { type Fields, invalid } from '../../schemas/reading.ts';
 import { AlignedWindows } from '../windows/aligned-windows.ts';
 import { paneWidthMs } from '../windows/assign.ts';
-import { type BoxedFeature, BoxedPartials } from '../windows/boxed-partials.ts';
+import { BoxedPartials } from '../windows/boxed-partials.ts';
 import { type BoxedRow, type BoxedWindows, EMPTY_ROW, boxedRowFormat } from '../windows/boxed-row.ts';
 import { SessionWindows } from '../windows/session-windows.ts';
 import { SlidingWindows } from '../windows/sliding-windows.ts';
@@ -13,6 +11,7 @@ import { type FeatureValues, type Features } from './features.ts';
 import { type Format } from './format.ts';
 import { type KeyedContext } from './graph.ts';
 import { optionsOf } from './options.ts';
+import { readFeatures } from './read-features.ts';
 
 export type WindowKind =
   /** ends once there was no event for longer than the gap */
@@ -67,11 +66,7 @@ export function windowStep<T, F extends Features<T>>(
 ): WindowStep<F> {
   const path = `windowed ${name}:`;
   const fields = optionsOf(path, declaration, ['windows', 'lateness', 'features']);
-  const features = fields
-    .fields('features')
-    .entries()
-    .map(([feature, value]) => readFeature(`${path} features.${feature}`, feature, value));
-  if (features.length === 0) throw invalid(`${path} features`, 'is empty.', 'Name at least one aggregate.');
+  const features = readFeatures(path, fields);
   const partials = new BoxedPartials(features);
   const windows = readWindows(path, fields, partials);
   return {
@@ -97,20 +92,6 @@ export function windowStep<T, F extends Features<T>>(
       setTimer(windows.nextCloseMs(row));
     },
   };
-}
-
-function readFeature(path: string, name: string, value: unknown): BoxedFeature {
-  const fields = new Fields(path, value);
-  const declaration = readAggregate(fields);
-  const aggregate = aggregateOf(declaration);
-  const feature = {
-    name,
-    aggregate,
-    field: aggregate.needsValue ? fields.text('field', 'amount') : null,
-    second: declaration.function === 'ratio' ? declaration.denominator : null,
-  };
-  fields.end();
-  return feature;
 }
 
 function readWindows(path: string, declared: Fields, partials: BoxedPartials): BoxedWindows {

@@ -1,4 +1,4 @@
-// Partial results of any aggregates of the catalogue, sketches included, as objects: for windows that are closed now and then, where a
+// Partial results of any aggregates of the catalogue, sketches included, as objects: for windows that are closed now and then, and groups of a table, where a
 // ring of doubles (pane-ring.ts) will not do. Features that keep the same over the same field share one partial result.
 import { crc32 } from 'node:zlib';
 import { Failure } from '../../schemas/failure.ts';
@@ -16,12 +16,20 @@ export interface BoxedFeature {
 /** One partial result per group. Never changed once it is part of a row: a step that throws must have changed nothing. */
 export type Partials = readonly unknown[];
 
-type FieldsOfEvent = Readonly<Record<string, unknown>>;
+export type FieldsOfEvent = Readonly<Record<string, unknown>>;
+
+/** An event with its time. */
+export interface TimedEvent {
+  readonly event: FieldsOfEvent;
+  readonly timeMs: number;
+}
 
 /** What one group keeps; `State` goes only to the group that made it. */
 interface Kept {
   create(): unknown;
   add(state: unknown, event: FieldsOfEvent, timeMs: number): void;
+  /** takes out what was added: same event, same time */
+  retract(state: unknown, event: FieldsOfEvent, timeMs: number): void;
   copy(state: unknown): unknown;
   merge(into: unknown, from: unknown): void;
   encode(state: unknown): Buffer;
@@ -38,7 +46,15 @@ export class BoxedPartials {
   /** of what is kept, in order: a row that was written for other features is not misread */
   readonly layout: number;
 
+  /** names of the fields that are read */
+  readonly #fields: readonly string[];
+  /** whether what an event adds depends on its time */
+  readonly areOfTime: boolean;
+
   constructor(features: readonly BoxedFeature[]) {
+    const named = features.flatMap(({ field, second }) => [field, second]).filter((name) => name !== null);
+    this.#fields = [...new Set(named)].sort();
+    this.areOfTime = features.some(({ aggregate }) => aggregate.isOfTime === true);
     this.#features = features.map((feature) => ({
       name: feature.name,
       aggregate: feature.aggregate,
@@ -73,11 +89,31 @@ export class BoxedPartials {
   withEvent(parts: readonly Partials[], event: unknown, timeMs: number): Partials {
     if (typeof event !== 'object' || event === null)
       throw new Failure('invalid_field', 'The value is no object with fields.', {
-        fix: 'Map it to one before `windowed`.',
+        fix: 'Map it to one before it is aggregated.',
       });
     const partials = this.folded(parts);
     this.#groups.forEach((group, at) => group.add(partials[at], event as FieldsOfEvent, timeMs));
     return partials;
+  }
+
+  /**
+   * The fields of an event that are read: with them alone it adds the same.
+   * @throws Failure `invalid_field` where the event has a value of another kind
+   */
+  picked(event: unknown, timeMs: number): FieldsOfEvent {
+    this.withEvent([], event, timeMs);
+    const values = this.#fields.map((name) => [name, fieldOf(event as FieldsOfEvent, name)] as const);
+    return Object.fromEntries(values.filter(([, value]) => value !== null && value !== undefined));
+  }
+
+  /** One event taken out, where its features can do that, and one added. @param partials null: of nothing yet; they stay as they are */
+  changed(partials: Partials | null, retracted: TimedEvent | null, added: TimedEvent | null): Partials {
+    const changed = this.folded(partials === null ? [] : [partials]);
+    this.#groups.forEach((group, at) => {
+      if (retracted !== null) group.retract(changed[at], retracted.event, retracted.timeMs);
+      if (added !== null) group.add(changed[at], added.event, added.timeMs);
+    });
+    return changed;
   }
 
   /** @param nowMs for decayed values and time since last */
@@ -127,6 +163,8 @@ function ofDoubles(aggregate: NumericAggregate, field: string | null, second: st
     if (typeof value !== 'string') throw wrongKind(name, value, 'text');
     return ofText(value);
   };
+  const otherOf = (event: FieldsOfEvent): number | null =>
+    needsSecond ? numberIn(second ?? '', fieldOf(event, second ?? '')) : 0;
   return {
     create: () => {
       const state = new Float64Array(slots);
@@ -135,8 +173,13 @@ function ofDoubles(aggregate: NumericAggregate, field: string | null, second: st
     },
     add: (state, event, timeMs) => {
       const value = numberOf(event, field);
-      const other = needsSecond ? numberIn(second ?? '', fieldOf(event, second ?? '')) : 0;
+      const other = otherOf(event);
       if (value !== null && other !== null) aggregate.add(state as Float64Array, 0, value, timeMs, other);
+    },
+    retract: (state, event, timeMs) => {
+      const value = numberOf(event, field);
+      const other = otherOf(event);
+      if (value !== null && other !== null) aggregate.retract(state as Float64Array, 0, value, timeMs, other);
     },
     copy: (state) => (state as Float64Array).slice(),
     merge: (into, from) => aggregate.fold(into as Float64Array, 0, from as Float64Array, 0, slots, 1),
@@ -151,12 +194,19 @@ function ofDoubles(aggregate: NumericAggregate, field: string | null, second: st
 
 function ofSketch(sketch: AnySketch, field: string | null): Kept {
   const name = field ?? '';
+  const valueOf = (event: FieldsOfEvent): number | string | null => {
+    const given = fieldOf(event, name);
+    return typeof given === 'string' && sketch.takesText ? given : numberIn(name, given);
+  };
   return {
     create: () => sketch.create(),
     add: (state, event, timeMs) => {
-      const given = fieldOf(event, name);
-      const value = typeof given === 'string' && sketch.takesText ? given : numberIn(name, given);
+      const value = valueOf(event);
       if (value !== null) sketch.add(state, value, timeMs);
+    },
+    retract: (state, event, timeMs) => {
+      const value = valueOf(event);
+      if (value !== null) sketch.retract(state, value, timeMs);
     },
     // through bytes it behaves as the original does; a merge into a new sketch need not, to the bit
     copy: (state) => sketch.decode(sketch.encode(state)),

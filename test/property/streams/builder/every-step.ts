@@ -10,10 +10,22 @@ export type Topic = (typeof TOPICS)[number];
 const TABLES: readonly Topic[] = ['t', 'u'];
 /** Names of all that keeps something. */
 export const STORES = [
-  ...['count', 'below', 'moved', 'told', 'sessions', 'hopping'],
+  ...['count', 'below', 'moved', 'told', 'merged', 'sessions', 'hopping', 'grouped', 'grouped rows'],
   ...['as-of', 'near', 'labels', 'both', 'named', 'named right', 'named subscriptions'],
 ];
-export const OUTPUTS = ['counts', 'moves', 'told', 'windows', 'as-of', 'near', 'labels', 'both', 'named'];
+export const OUTPUTS = [
+  'counts',
+  'moves',
+  'told',
+  'windows',
+  'as-of',
+  'near',
+  'labels',
+  'both',
+  'named',
+  'merged',
+  'groups',
+];
 
 interface Row {
   readonly id: string;
@@ -119,6 +131,21 @@ export const everyStep: DeclaredTopology = topology('every', ({ stream, table })
     ...{ kind: 'left', lateness: LATENESS, join: pairOf },
     foreignKey: ({ ref }) => ref,
   }).to('named', text);
+  t.groupBy(({ ref }) => ref)
+    .aggregate('grouped', {
+      lateness: LATENESS,
+      features: { n: { function: 'count' }, ids: { function: 'distinct', field: 'id' } },
+    })
+    .to('groups', json());
+  a.merge(b)
+    .process<number, string>('merged', {
+      state: json(),
+      each: ({ id }, { state = 0, setState, emit }) => {
+        setState(state + 1);
+        emit(`${state} ${id}`);
+      },
+    })
+    .to('merged', text);
   a.process<Counted, string>('count', {
     state: json(),
     each: ({ id }, { state = { count: 0, seen: [] }, timeMs, setState, setTimer, emit }) => {

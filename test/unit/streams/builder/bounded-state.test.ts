@@ -78,6 +78,7 @@ test('a step is not begun before the rows of all steps below it are in memory: w
 function curious(caught: () => void): JoinNode {
   return {
     kind: 'join',
+    what: 'join',
     label: 'curious',
     tables: [{ name: 'curious', state: json() }],
     first: null,

@@ -36,8 +36,10 @@ const declare = (steps: (builder: TopologyBuilder) => void): DeclaredTopology =>
 test('without names everything is called as ever: by its place', () => {
   assert.deepEqual(topicsOf(everyStep), [
     'every.1',
+    'every.grouped',
     'every.named.responses',
     'every.named.subscriptions',
+    'every/grouped',
     'every/stage-0',
     'every/stage-1',
   ]);

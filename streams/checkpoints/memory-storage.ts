@@ -6,12 +6,7 @@ export function memoryStorage(): CheckpointStorage {
   const objects = new Map<string, Buffer>();
   return {
     async put(name, chunks, signal) {
-      const parts: Buffer[] = [];
-      for await (const chunk of chunks) {
-        signal?.throwIfAborted();
-        parts.push(chunk);
-      }
-      const whole = Buffer.concat(parts);
+      const whole = await inMemory(chunks, signal);
       objects.set(name, whole);
       return whole.length;
     },
@@ -32,3 +27,13 @@ export function memoryStorage(): CheckpointStorage {
 }
 
 const CHUNK_BYTES = 1000;
+
+/** All chunks as one. @throws the signal's reason */
+export async function inMemory(chunks: AsyncIterable<Buffer>, signal?: AbortSignal): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  for await (const chunk of chunks) {
+    signal?.throwIfAborted();
+    parts.push(chunk);
+  }
+  return Buffer.concat(parts);
+}

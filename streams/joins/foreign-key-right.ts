@@ -16,18 +16,17 @@ import { type ForeignKeyRules } from './foreign-key-left.ts';
 import { type Response, type Subscription } from './foreign-key-messages.ts';
 import {
   type Late,
+  type RowState,
   type Stepped,
   type TimerInput,
   type Update,
-  type Version,
   areEqualValues,
   comparePlaces,
-  forgetAtMs,
   isLate,
   lateness,
-  packVersion,
+  rowSerde,
+  rowTimerMs,
   settled,
-  unpackVersion,
   versionOf,
 } from './step.ts';
 
@@ -37,9 +36,7 @@ export interface Subscriber {
   readonly version: number;
 }
 
-export interface RightState {
-  readonly row: Version;
-}
+export type RightState = RowState;
 
 export type RightInput = { readonly kind: 'right'; readonly update: Update; readonly watermarkMs: number } | TimerInput;
 
@@ -99,8 +96,8 @@ function settle(
 }
 
 /** The timer that a state wants, as its last step said: for states that were restored. */
-export function rightTimerMs({ latenessMs }: ForeignKeyRules, { row }: RightState): number | null {
-  return row.value === null ? forgetAtMs(row.sinceMs, latenessMs) : null;
+export function rightTimerMs({ latenessMs }: ForeignKeyRules, state: RightState): number | null {
+  return rowTimerMs(latenessMs, state);
 }
 
 /** The store's key of a subscription. */
@@ -127,20 +124,7 @@ export function leftKeyOf(key: Buffer): string {
 const LAYOUT = 1;
 
 /** Law: decode(encode(s)) equals s. */
-export const rightSerde = {
-  encode({ row }: RightState): Buffer {
-    const packer = new Packer().uint(LAYOUT);
-    packVersion(packer, row);
-    return packer.done();
-  },
-  decode(bytes: Buffer): RightState {
-    const packed = new Unpacker(bytes, 'right row of a foreign-key join');
-    packed.layout(LAYOUT);
-    const row = unpackVersion(packed);
-    packed.end();
-    return { row };
-  },
-};
+export const rightSerde = rowSerde('right row of a foreign-key join');
 
 /** Law: decode(encode(s)) equals s. */
 export const subscriberSerde = {

@@ -8,7 +8,7 @@
 // Order. Records of one key and side are ordered by event time, then by offset; the order of arrival does not matter for the result.
 // An input that is repeated (same event time and offset, while it is still held) changes nothing.
 import { Failure } from '../../schemas/failure.ts';
-import { type Packer, type Unpacker } from '../packing.ts';
+import { Packer, Unpacker } from '../packing.ts';
 
 export type Side = 'left' | 'right';
 
@@ -143,4 +143,34 @@ export function unpackVersion(packed: Unpacker): Version {
   const timeMs = packed.int();
   const sinceMs = timeMs + packed.uint();
   return { timeMs, sinceMs, offset: packed.uint(), value: packed.bytesOrNull() };
+}
+
+/** What is kept of the row of a key; one that is deleted has no value. */
+export interface RowState {
+  readonly row: Version;
+}
+
+/** When a deleted row need not be remembered any more; null: it is not deleted. */
+export function rowTimerMs(latenessMs: number, { row }: RowState): number | null {
+  return row.value === null ? forgetAtMs(row.sinceMs, latenessMs) : null;
+}
+
+const ROW_LAYOUT = 1;
+
+/** Law: decode(encode(s)) equals s. @param what it is, for the message where it cannot be read */
+export function rowSerde(what: string): { encode(state: RowState): Buffer; decode(bytes: Buffer): RowState } {
+  return {
+    encode({ row }) {
+      const packer = new Packer().uint(ROW_LAYOUT);
+      packVersion(packer, row);
+      return packer.done();
+    },
+    decode(bytes) {
+      const packed = new Unpacker(bytes, what);
+      packed.layout(ROW_LAYOUT);
+      const row = unpackVersion(packed);
+      packed.end();
+      return { row };
+    },
+  };
 }

@@ -16,17 +16,16 @@
 // the lateness is over, so that an older row which comes after them does not bring the key back; then a timer drops them.
 import { Packer, Unpacker } from '../packing.ts';
 import {
+  type RowState,
   type Stepped,
   type TimerInput,
   type Update,
-  type Version,
   comparePlaces,
-  forgetAtMs,
   isLate,
   lateness,
-  packVersion,
+  rowSerde,
+  rowTimerMs,
   settled,
-  unpackVersion,
   versionOf,
 } from './step.ts';
 
@@ -37,9 +36,7 @@ export interface Given {
 }
 
 /** A row's value is its `Given`, packed; null: it is deleted, or in no group. */
-export interface GroupedState {
-  readonly row: Version;
-}
+export type GroupedState = RowState;
 
 /** At least one of the two is there. */
 export interface GroupChange {
@@ -59,7 +56,7 @@ export function groupedStep(
   state: GroupedState | null,
   input: GroupedInput,
 ): Stepped<GroupedState, SentChange> {
-  const timerOf = (kept: GroupedState): number | null => forgetMs(latenessMs, kept);
+  const timerOf = (kept: GroupedState): number | null => rowTimerMs(latenessMs, kept);
   const { watermarkMs } = input;
   if (input.kind === 'timer') return settled(state, timerOf, watermarkMs, [], []);
   const { update } = input;
@@ -68,10 +65,6 @@ export function groupedStep(
   if (state !== null && comparePlaces(update, state.row) <= 0) return settled(state, timerOf, watermarkMs, [], []);
   const after = { row: versionOf(update, watermarkMs) };
   return settled(after, timerOf, watermarkMs, changesOf(state, after), []);
-}
-
-function forgetMs(latenessMs: number, { row }: GroupedState): number | null {
-  return row.value === null ? forgetAtMs(row.sinceMs, latenessMs) : null;
 }
 
 function changesOf(before: GroupedState | null, { row }: GroupedState): SentChange[] {
@@ -105,20 +98,7 @@ export const givenCodec = {
 const LAYOUT = 1;
 
 /** Law: decode(encode(s)) equals s. */
-export const groupedSerde = {
-  encode({ row }: GroupedState): Buffer {
-    const packer = new Packer().uint(LAYOUT);
-    packVersion(packer, row);
-    return packer.done();
-  },
-  decode(bytes: Buffer): GroupedState {
-    const packed = new Unpacker(bytes, 'row of a grouped table');
-    packed.layout(LAYOUT);
-    const row = unpackVersion(packed);
-    packed.end();
-    return { row };
-  },
-};
+export const groupedSerde = rowSerde('row of a grouped table');
 
 /** The record's key is the group; this is its value. Law: decode(encode(c)) equals c. */
 export const changeCodec = {

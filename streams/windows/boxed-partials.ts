@@ -1,5 +1,6 @@
-// Partial results of any aggregates of the catalogue, sketches included, as objects: for windows that are closed now and then, and groups of a table, where a
-// ring of doubles (pane-ring.ts) will not do. Features that keep the same over the same field share one partial result.
+// Partial results of any aggregates of the catalogue, sketches included, as objects: for windows that are closed now and then, and
+// groups of a table, where a ring of doubles (pane-ring.ts) will not do. Features that keep the same over the same field share one
+// partial result.
 import { crc32 } from 'node:zlib';
 import { Failure } from '../../schemas/failure.ts';
 import { type Aggregate, type AnySketch, type NumericAggregate, type SketchResult } from '../aggregates/aggregate.ts';

@@ -1,6 +1,7 @@
 // Where checkpoints go, as one process reaches it: what it asks for takes a moment, fails now and then, and what was written may rot.
 import { Failure } from '../../schemas/failure.ts';
 import { type CheckpointStorage } from '../../streams/checkpoints/checkpoint-storage.ts';
+import { inMemory } from '../../streams/checkpoints/memory-storage.ts';
 import { type Random } from './random.ts';
 import { type SimulatedProcess } from './simulated-process.ts';
 
@@ -16,12 +17,7 @@ export function distantStorage(kept: CheckpointStorage, process: SimulatedProces
     });
   return {
     async put(name, chunks, signal) {
-      const parts: Buffer[] = [];
-      for await (const chunk of chunks) {
-        signal?.throwIfAborted();
-        parts.push(chunk);
-      }
-      const whole = Buffer.concat(parts);
+      const whole = await inMemory(chunks, signal);
       const rotten = random.chance(ROTS) ? random.int(0, whole.length - 1) : -1;
       if (rotten >= 0) whole[rotten] = (whole[rotten] ?? 0) ^ 1;
       return reach(() => kept.put(name, inOne(whole), signal));
